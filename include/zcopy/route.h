@@ -1,0 +1,89 @@
+/*
+ * route: ways to move one span from a source to a sink, best first. In-kernel routes move bytes
+ * without our buffers; the buffer route always fits. A route that answers "not me" leaves
+ * leg->done_bytes exact, and the next one goes on from there.
+ *
+ * A kit is what a lane lends to routes: nothing is allocated while a route runs. One thread.
+ */
+#ifndef ZCOPY_ROUTE_H
+#define ZCOPY_ROUTE_H
+
+#include <stdatomic.h>
+#include <stdint.h>
+
+#include "zcopy/endpoint.h"
+#include "zcopy/engine.h"
+
+enum zc_route_kind {
+	ZC_ROUTE_AUTO,
+	ZC_ROUTE_REFLINK,
+	ZC_ROUTE_CFR,
+	ZC_ROUTE_SENDFILE,
+	ZC_ROUTE_SPLICE,
+	ZC_ROUTE_BUFFER,
+	ZC_ROUTE_COUNT,
+};
+const char *zc_route_name(enum zc_route_kind kind);
+
+/* Counters that another thread may read at any time; the lane alone writes. Bytes. */
+struct zc_progress {
+	_Atomic uint64_t total;   /* ZC_SIZE_UNKNOWN while unknown    */
+	_Atomic uint64_t read;    /* taken from the source            */
+	_Atomic uint64_t written; /* accepted by the destination      */
+	_Atomic uint64_t durable; /* safe from a power cut            */
+};
+
+struct zc_trip; /* one buffer's way through the buffer route */
+
+struct zc_kit {
+	struct zc_engine *engine;   /* buffer route                                     */
+	struct zc_pool *pool;       /* buffer route; a lending sink's is used instead   */
+	struct zc_trip *trips;      /* zc_trips_alloc(trip_count), trip_count >= buffers */
+	unsigned trip_count;
+	int pipe[2];                /* splice route: private pipe, opened on first use; -1 */
+	uint32_t pipe_bytes;
+	struct zc_progress *progress; /* never NULL                                     */
+	struct zc_fallbacks *fallbacks;
+};
+struct zc_trip *zc_trips_alloc(unsigned count); /* free() it; NULL = no memory */
+
+struct zc_leg {
+	struct zc_end *src;
+	struct zc_end *dst;
+	struct zc_span span;      /* DATA; len ZC_SIZE_UNKNOWN: to end of file                   */
+	uint32_t sparse_bytes;    /* not 0: runs of this many zeros become holes (--sparse=always) */
+	bool direct_forced;       /* O_DIRECT refused at a request is an error, not a fallback   */
+	/* results, exact at every return */
+	uint64_t done_bytes;      /* from span.off_bytes on                                      */
+	uint64_t hole_bytes;      /* of those, left as holes                                     */
+	bool eof;                 /* the source ended before span did                            */
+	struct zc_err err;
+};
+
+struct zc_route_ops {
+	enum zc_route_kind kind;
+	const char *name;
+	/* Pure: looks at the shapes only. NULL = it fits, else why not (a phrase that lives for ever). */
+	const char *(*unfit)(const struct zc_shape *src, const struct zc_shape *dst);
+	/* 0: moved all of the span, or up to the source's end (leg->eof) | -EOPNOTSUPP: "not me", why in
+	 * leg->err | other: a real failure, in leg->err. -ECANCELED after zc_stopped(). */
+	int (*move)(struct zc_kit *kit, struct zc_leg *leg);
+};
+
+const struct zc_route_ops *zc_route(enum zc_route_kind kind);
+
+/* io.Copy: tries the routes in order until the span is moved. A route's "not me" is noted in
+ * kit->fallbacks. *ret_used: the route that moved the last bytes. moved[kind] += bytes by each route.
+ * Result as zc_route_ops.move; -EOPNOTSUPP only when the last route of the list said so. */
+int zc_copy(struct zc_kit *kit, struct zc_leg *leg, const enum zc_route_kind *order, unsigned count,
+            uint64_t moved[ZC_ROUTE_COUNT]);
+/* io.CopyBuffer: the buffer route's own loop, for callers that bring buffers (kit->pool). */
+int zc_copy_buffer(struct zc_kit *kit, struct zc_leg *leg);
+
+extern const struct zc_route_ops zc_route_reflink;
+extern const struct zc_route_ops zc_route_cfr;
+extern const struct zc_route_ops zc_route_sendfile;
+extern const struct zc_route_ops zc_route_splice;
+extern const struct zc_route_ops zc_route_buffer;
+
+#endif
