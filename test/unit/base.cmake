@@ -1,0 +1,5 @@
+zc_unit(base_err base)
+zc_unit(base_num base)
+zc_unit(base_uri base)
+zc_unit(base_quote base)
+zc_unit(base_json base)
