@@ -1,0 +1,70 @@
+/*
+ * cfr.c: copy_file_range(2): the file system moves the bytes, on network file systems at the server.
+ *
+ * Its refusals have many faces (coreutils, Go and systemd met them one by one): 0 on the first call for
+ * /proc-like files, EXDEV, EINVAL, EOPNOTSUPP, ENOSYS, EPERM (seccomp), EBADF (O_APPEND), ENOENT (CIFS),
+ * ETXTBSY, EIO (old CIFS). With nothing moved each means "not me": another route meets a real error again.
+ * After bytes have moved errors are final, and 0 hands over to a read, which alone knows the end of a file.
+ */
+#include "kernel.h"
+
+#include <errno.h>
+#include <unistd.h>
+
+static const char *cfr_unfit(const struct zc_shape *src, const struct zc_shape *dst)
+{
+	if (!(src->caps & ZC_CAP_REG) || !(dst->caps & ZC_CAP_REG)) {
+		return "both ends must be regular files";
+	}
+	if (!(dst->caps & ZC_CAP_SEEK)) {
+		return "the destination is an inherited descriptor";
+	}
+	if (src->size_bytes == ZC_SIZE_UNKNOWN) {
+		return "the source's size is unknown";
+	}
+	return NULL;
+}
+
+static bool cfr_final(int code)
+{
+	return code == -ENOSPC || code == -EDQUOT || code == -EFBIG || code == -ENOMEM;
+}
+
+static int cfr_move(struct zc_kit *kit, struct zc_leg *leg)
+{
+	bool began = false;
+
+	while (!kernel_done(leg)) {
+		off64_t src_off = kernel_off(leg->src, leg);
+		off64_t dst_off = kernel_off(leg->dst, leg);
+		ssize_t res;
+
+		if (zc_stopped()) {
+			return kernel_fail(leg, ZC_SIDE_NONE, "copy_file_range", -ECANCELED);
+		}
+		res = copy_file_range(leg->src->shape.fd, &src_off, leg->dst->shape.fd, &dst_off, kernel_step(leg), 0);
+		if (res > 0) {
+			kernel_count(kit, leg, (size_t)res);
+			began = true;
+			continue;
+		}
+		if (res == 0) {
+			return kernel_not_me(leg, "copy_file_range", 0);
+		}
+		if (errno == EINTR) {
+			continue;
+		}
+		if (!began && !cfr_final(-errno)) {
+			return kernel_not_me(leg, "copy_file_range", -errno);
+		}
+		return kernel_fail(leg, ZC_SIDE_DST, "copy_file_range", -errno);
+	}
+	return 0;
+}
+
+const struct zc_route_ops zc_route_cfr = {
+	.kind = ZC_ROUTE_CFR,
+	.name = "cfr",
+	.unfit = cfr_unfit,
+	.move = cfr_move,
+};

@@ -1,0 +1,77 @@
+/*
+ * sendfile.c: file to file where copy_file_range is refused (another file system), file to socket and
+ * file to pipe. The kernel splices through a pipe of its own.
+ *
+ * It writes at the sink's file position, so a sink that we position in is positioned first. 0 before the
+ * end and first refusals are "not me", as in cfr.c.
+ */
+#include "kernel.h"
+
+#include <errno.h>
+#include <sys/sendfile.h>
+#include <unistd.h>
+
+static const char *sendfile_unfit(const struct zc_shape *src, const struct zc_shape *dst)
+{
+	if (!(src->caps & (ZC_CAP_REG | ZC_CAP_BLOCK))) {
+		return "the source must be a file or a block device";
+	}
+	if (src->size_bytes == ZC_SIZE_UNKNOWN) {
+		return "the source's size is unknown";
+	}
+	if (dst->caps & ZC_CAP_SYNTH) {
+		return "the destination has no descriptor";
+	}
+	if (dst->caps & ZC_CAP_APPEND) {
+		return "the destination is open for appending";
+	}
+	return NULL;
+}
+
+static int sendfile_move(struct zc_kit *kit, struct zc_leg *leg)
+{
+	int dst_fd = leg->dst->shape.fd;
+	bool began = false;
+
+	if ((leg->dst->shape.caps & ZC_CAP_SEEK) && lseek(dst_fd, kernel_off(leg->dst, leg), SEEK_SET) < 0) {
+		return kernel_not_me(leg, "lseek", -errno);
+	}
+	while (!kernel_done(leg)) {
+		off_t src_off = kernel_off(leg->src, leg);
+		ssize_t res;
+
+		if (zc_stopped()) {
+			return kernel_fail(leg, ZC_SIDE_NONE, "sendfile", -ECANCELED);
+		}
+		res = sendfile(dst_fd, leg->src->shape.fd, &src_off, kernel_step(leg));
+		if (res > 0) {
+			kernel_count(kit, leg, (size_t)res);
+			began = true;
+			continue;
+		}
+		if (res == 0) {
+			return kernel_not_me(leg, "sendfile", 0);
+		}
+		if (errno == EINTR) {
+			continue;
+		}
+		if (errno == EAGAIN) {
+			if (kernel_wait(dst_fd, true) < 0) {
+				return kernel_fail(leg, ZC_SIDE_NONE, "sendfile", -ECANCELED);
+			}
+			continue;
+		}
+		if (!began && errno != ENOSPC && errno != EDQUOT && errno != EFBIG && errno != EPIPE) {
+			return kernel_not_me(leg, "sendfile", -errno);
+		}
+		return kernel_fail(leg, ZC_SIDE_DST, "sendfile", -errno);
+	}
+	return 0;
+}
+
+const struct zc_route_ops zc_route_sendfile = {
+	.kind = ZC_ROUTE_SENDFILE,
+	.name = "sendfile",
+	.unfit = sendfile_unfit,
+	.move = sendfile_move,
+};

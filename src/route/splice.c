@@ -1,0 +1,210 @@
+/*
+ * splice.c: pages are passed by reference, source -> our private pipe -> sink. One end is a pipe or socket.
+ *
+ * The private pipe stands between the ends always, also when both are pipes: whichever call fails then
+ * names the guilty side (coreutils' cat, 9.11, for the same reason). What is in it is owed to the sink:
+ * when the sink refuses splice, those bytes are read back and written plainly before "not me" is said,
+ * so that done_bytes is exact.
+ *
+ * Inherited descriptors keep their flags: where O_NONBLOCK is set by somebody else, EAGAIN is polled.
+ */
+#include "kernel.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <unistd.h>
+
+/* More than this measured no better here, and a user may have 64 MiB in pipes (pipe-user-pages-soft). */
+#define SPLICE_PIPE_BYTES (1024 * 1024)
+
+static const char *splice_unfit(const struct zc_shape *src, const struct zc_shape *dst)
+{
+	const unsigned passes = ZC_CAP_PIPE | ZC_CAP_SOCK;
+
+	if ((src->caps | dst->caps) & ZC_CAP_SYNTH) {
+		return "an end has no descriptor";
+	}
+	if (!((src->caps | dst->caps) & passes)) {
+		return "neither end is a pipe or socket";
+	}
+	if (dst->caps & ZC_CAP_APPEND) {
+		return "the destination is open for appending";
+	}
+	return NULL;
+}
+
+int kernel_wait(int fd, bool to_write)
+{
+	struct pollfd pfd = { .fd = fd, .events = to_write ? POLLOUT : POLLIN };
+
+	while (!zc_stopped()) {
+		int res = poll(&pfd, 1, -1);
+
+		if (res > 0 || (res < 0 && errno != EINTR)) {
+			return 0;
+		}
+	}
+	return -ECANCELED;
+}
+
+/* Opens the private pipe and grows it and those at the ends; smaller pipes are slower, not wrong. */
+static int splice_pipe_open(struct zc_kit *kit, const struct zc_leg *leg)
+{
+	int size;
+
+	if (kit->pipe[0] >= 0) {
+		return 0;
+	}
+	if (pipe2(kit->pipe, O_CLOEXEC) < 0) {
+		if (errno != ENOSYS || pipe(kit->pipe) < 0) {
+			kit->pipe[0] = kit->pipe[1] = -1;
+			return -errno;
+		}
+	}
+	size = fcntl(kit->pipe[1], F_SETPIPE_SZ, SPLICE_PIPE_BYTES);
+	if (size < 0) {
+		zc_fallback_add(kit->fallbacks, "1 MiB pipe", "default pipe", "fcntl F_SETPIPE_SZ", -errno);
+		size = fcntl(kit->pipe[1], F_GETPIPE_SZ);
+	}
+	kit->pipe_bytes = size > 0 ? (uint32_t)size : 65536;
+	if (leg->src->shape.caps & ZC_CAP_PIPE) {
+		(void)fcntl(leg->src->shape.fd, F_SETPIPE_SZ, SPLICE_PIPE_BYTES);
+	}
+	if (leg->dst->shape.caps & ZC_CAP_PIPE) {
+		(void)fcntl(leg->dst->shape.fd, F_SETPIPE_SZ, SPLICE_PIPE_BYTES);
+	}
+	return 0;
+}
+
+/* One splice; waits on EAGAIN, repeats on EINTR. Bytes, 0 at the end, or -errno. */
+static ssize_t splice_once(int in_fd, int64_t *in_off, int out_fd, int64_t *out_off, size_t len, bool filling)
+{
+	for (;;) {
+		ssize_t res = splice(in_fd, in_off, out_fd, out_off, len, SPLICE_F_MOVE);
+
+		if (res >= 0) {
+			return res;
+		}
+		if (zc_stopped()) {
+			return -ECANCELED;
+		}
+		if (errno == EAGAIN) {
+			int code = filling ? kernel_wait(in_fd, false) : kernel_wait(out_fd, true);
+
+			if (code < 0) {
+				return code;
+			}
+		} else if (errno != EINTR) {
+			return -errno;
+		}
+	}
+}
+
+/* The sink refused splice: the bytes in the private pipe go by read and write. */
+static int splice_drain(struct zc_kit *kit, struct zc_leg *leg, size_t owed)
+{
+	char block[16384];
+	bool seek = leg->dst->shape.caps & ZC_CAP_SEEK;
+
+	while (owed > 0) {
+		ssize_t got = read(kit->pipe[0], block, zc_min_u64(owed, sizeof(block)));
+		ssize_t put = 0;
+
+		if (got < 0 && errno == EINTR && !zc_stopped()) {
+			continue;
+		}
+		if (got <= 0) {
+			return kernel_fail(leg, ZC_SIDE_ENGINE, "read", got == 0 ? -EIO : -errno);
+		}
+		while (put < got) {
+			ssize_t res = seek ? pwrite(leg->dst->shape.fd, block + put, (size_t)(got - put), kernel_off(leg->dst, leg))
+			                   : write(leg->dst->shape.fd, block + put, (size_t)(got - put));
+
+			if (res > 0) {
+				put += res;
+				kernel_count(kit, leg, (size_t)res);
+			} else if (res == 0) {
+				return kernel_fail(leg, ZC_SIDE_DST, "write", -EIO);
+			} else if (errno == EAGAIN) {
+				if (kernel_wait(leg->dst->shape.fd, true) < 0) {
+					return kernel_fail(leg, ZC_SIDE_NONE, "write", -ECANCELED);
+				}
+			} else if (errno != EINTR || zc_stopped()) {
+				return kernel_fail(leg, ZC_SIDE_DST, "write", zc_stopped() ? -ECANCELED : -errno);
+			}
+		}
+		owed -= (size_t)got;
+	}
+	return 0;
+}
+
+/* Private pipe -> sink, all of what is owed. */
+static int splice_out(struct zc_kit *kit, struct zc_leg *leg, size_t owed, bool began)
+{
+	bool seek = leg->dst->shape.caps & ZC_CAP_SEEK;
+
+	while (owed > 0) {
+		int64_t off = kernel_off(leg->dst, leg);
+		ssize_t res = splice_once(kit->pipe[0], NULL, leg->dst->shape.fd, seek ? &off : NULL, owed, false);
+
+		if (res > 0) {
+			kernel_count(kit, leg, (size_t)res);
+			owed -= (size_t)res;
+			began = true;
+			continue;
+		}
+		if (res == -ECANCELED || res == -EPIPE || res == -ENOSPC || res == -EDQUOT || res == -EFBIG || began) {
+			return kernel_fail(leg, ZC_SIDE_DST, "splice", res == 0 ? -EIO : (int)res);
+		}
+		if (splice_drain(kit, leg, owed) < 0) {
+			return leg->err.code;
+		}
+		return kernel_not_me(leg, "splice", (int)res);
+	}
+	return 0;
+}
+
+static int splice_move(struct zc_kit *kit, struct zc_leg *leg)
+{
+	bool seek = leg->src->shape.caps & ZC_CAP_SEEK;
+	bool began = false;
+	int code = splice_pipe_open(kit, leg);
+
+	if (code < 0) {
+		return kernel_not_me(leg, "pipe2", code);
+	}
+	while (!kernel_done(leg)) {
+		int64_t off = kernel_off(leg->src, leg);
+		size_t want = (size_t)zc_min_u64(leg->span.len_bytes - leg->done_bytes, kit->pipe_bytes);
+		ssize_t got;
+
+		if (zc_stopped()) {
+			return kernel_fail(leg, ZC_SIDE_NONE, "splice", -ECANCELED);
+		}
+		got = splice_once(leg->src->shape.fd, seek ? &off : NULL, kit->pipe[1], NULL, want, true);
+		if (got == 0 && !seek) {
+			leg->eof = true; /* every writer of the pipe is gone */
+			return 0;
+		}
+		if (got == 0 || (got < 0 && !began && got != -ECANCELED)) {
+			return kernel_not_me(leg, "splice", (int)got);
+		}
+		if (got < 0) {
+			return kernel_fail(leg, got == -ECANCELED ? ZC_SIDE_NONE : ZC_SIDE_SRC, "splice", (int)got);
+		}
+		code = splice_out(kit, leg, (size_t)got, began);
+		if (code < 0) {
+			return code;
+		}
+		began = true;
+	}
+	return 0;
+}
+
+const struct zc_route_ops zc_route_splice = {
+	.kind = ZC_ROUTE_SPLICE,
+	.name = "splice",
+	.unfit = splice_unfit,
+	.move = splice_move,
+};
