@@ -1,0 +1,407 @@
+/*
+ * choose.c: which way a copy goes, decided from facts of this host.
+ *
+ * The order of the questions is the order of the explain lines:
+ *   1. may the kernel move the bytes (reflink, copy_file_range, sendfile, splice)?
+ *   2. if not, or where our buffers measured better: how cached is the source; O_DIRECT or page cache?
+ *   3. which engine, how many buffers of which size, which pages, which node?
+ * The thresholds are priors, measured as docs/design.md section 4 says; options pin each of them.
+ */
+#include "choose.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <string.h>
+
+#include "report.h"
+
+/* Up to here one read and one write from a plain buffer: nothing else is worth starting. */
+#define SMALL_BYTES (128 * ZC_KIB)
+/* From here on two threads with our buffers beat the kernel's own loop on cached files. */
+#define WARM_BUFFER_BYTES (8 * ZC_MIB)
+/* From here on a source that is not cached is worth O_DIRECT and a deep queue. */
+#define COLD_DIRECT_BYTES (64 * ZC_MIB)
+/* "Not cached": at most this much of it is. */
+#define COLD_PERCENT_MAX 50
+
+struct chooser {
+	const struct zc_job_cfg *cfg;
+	struct zc_end *src;
+	struct zc_end *dst;
+	struct zc_report *report;
+	struct choice *choice;
+	uint64_t size_bytes;  /* ZC_SIZE_UNKNOWN */
+	int resident_percent; /* -1: unknown     */
+	const char *resident_how;
+};
+
+static void choose_explain(const struct chooser *ch, const char *format, ...) __attribute__((format(printf, 2, 3)));
+static void choose_explain(const struct chooser *ch, const char *format, ...)
+{
+	char line[400];
+	va_list args;
+
+	if (!ch->cfg->explain) {
+		return;
+	}
+	va_start(args, format);
+	vsnprintf(line, sizeof(line), format, args);
+	va_end(args);
+	report_say(ch->report, ZC_MSG_EXPLAIN, "%s", line);
+}
+
+static void choose_explain_ends(const struct chooser *ch)
+{
+	const struct zc_end *ends[2] = { ch->src, ch->dst };
+	const char *names[2] = { "source", "destination" };
+	char size[16];
+	char fs[24];
+
+	for (int i = 0; i < 2; i++) {
+		const struct zc_shape *shape = &ends[i]->shape;
+
+		choose_explain(ch, "%s: %s%s%s, %s", names[i], zc_end_noun(ends[i]), shape->caps & ZC_CAP_REG ? " on " : "",
+		               shape->caps & ZC_CAP_REG ? zc_fs_name(shape->fd, fs) : "",
+		               i == 1                                   ? "to be written"
+		               : shape->size_bytes == ZC_SIZE_UNKNOWN ? "size unknown: read to its end"
+		                                                        : zc_format_size(size, shape->size_bytes));
+	}
+}
+
+static void choose_kernel(struct chooser *ch, enum zc_route_kind kind)
+{
+	if (zc_route(kind)->unfit(&ch->src->shape, &ch->dst->shape) == NULL) {
+		ch->choice->kernel[ch->choice->kernel_count++] = kind;
+	}
+}
+
+/* Both on the same file system, or on two of a kind (btrfs subvolumes differ in st_dev). Asking costs one
+ * refused ioctl, so it is asked wherever it may be true. */
+static bool choose_may_reflink(const struct chooser *ch)
+{
+	char src_fs[24];
+	char dst_fs[24];
+
+	if (ch->cfg->reflink == ZC_WHEN_NEVER || ch->cfg->sparse == ZC_WHEN_ALWAYS || ch->cfg->sparse == ZC_WHEN_NEVER) {
+		return false;
+	}
+	if (ch->src->shape.dev == ch->dst->shape.dev || ch->cfg->reflink == ZC_WHEN_ALWAYS) {
+		return true;
+	}
+	return ch->size_bytes > SMALL_BYTES && strcmp(zc_fs_name(ch->src->shape.fd, src_fs), "btrfs") == 0 &&
+	       strcmp(zc_fs_name(ch->dst->shape.fd, dst_fs), "btrfs") == 0;
+}
+
+/* copy_file_range may share blocks and keep or fill holes as it likes: not when the user said otherwise. */
+static bool choose_may_cfr(const struct chooser *ch)
+{
+	return ch->cfg->reflink != ZC_WHEN_NEVER && ch->cfg->sparse != ZC_WHEN_NEVER;
+}
+
+/* The server copies: bytes need not cross the network twice. */
+static bool choose_is_remote_fs(const struct chooser *ch)
+{
+	static const char *const remote[] = { "nfs", "cifs", "smb2", "ceph", "fuse" };
+	char out[24];
+	const char *name = zc_fs_name(ch->src->shape.fd, out);
+
+	for (size_t i = 0; i < ZC_ARRAY_LEN(remote); i++) {
+		if (strcmp(name, remote[i]) == 0) {
+			return ch->src->shape.dev == ch->dst->shape.dev;
+		}
+	}
+	return false;
+}
+
+static void choose_residency(struct chooser *ch)
+{
+	ch->resident_percent = -1;
+	if (ch->size_bytes != ZC_SIZE_UNKNOWN && ch->size_bytes >= COLD_DIRECT_BYTES) {
+		ch->resident_percent = zc_end_resident_percent(ch->src, ch->size_bytes, &ch->resident_how);
+	}
+}
+
+static bool choose_is_cold(const struct chooser *ch)
+{
+	return ch->resident_percent >= 0 && ch->resident_percent <= COLD_PERCENT_MAX;
+}
+
+/* Files both: is it our buffers that shall move them? */
+static bool choose_buffer_first(struct chooser *ch, const char **ret_because)
+{
+	if (ch->cfg->engine != ZC_ENGINE_AUTO) {
+		*ret_because = "an engine was asked for";
+		return true;
+	}
+	if (ch->cfg->direct == ZC_WHEN_ALWAYS) {
+		*ret_because = "O_DIRECT was asked for";
+		return true;
+	}
+	if (ch->cfg->sparse == ZC_WHEN_ALWAYS) {
+		*ret_because = "zeros are looked for";
+		return true;
+	}
+	if (ch->size_bytes == ZC_SIZE_UNKNOWN) {
+		*ret_because = "the size is unknown";
+		return true;
+	}
+	if (ch->size_bytes < WARM_BUFFER_BYTES) {
+		*ret_because = "small enough for one call";
+		return false;
+	}
+	if (choose_is_remote_fs(ch)) {
+		*ret_because = "the file server can copy by itself";
+		return false;
+	}
+	*ret_because = choose_is_cold(ch) ? "the source is not cached" : "large and cached: two threads beat one call";
+	return true;
+}
+
+/* ---- question 1 */
+
+static int choose_forced_route(struct chooser *ch, const char **ret_why)
+{
+	const struct zc_route_ops *route = zc_route(ch->cfg->route);
+	const char *unfit = route->unfit(&ch->src->shape, &ch->dst->shape);
+
+	if (unfit != NULL) {
+		*ret_why = unfit;
+		return -EINVAL;
+	}
+	if (ch->cfg->route == ZC_ROUTE_BUFFER) {
+		ch->choice->buffer = true;
+	} else {
+		ch->choice->kernel[ch->choice->kernel_count++] = ch->cfg->route;
+	}
+	choose_explain(ch, "route: %s, as asked", route->name);
+	return 0;
+}
+
+static void choose_file_routes(struct chooser *ch)
+{
+	const char *because;
+	bool buffer_first = choose_buffer_first(ch, &because);
+
+	if (choose_may_reflink(ch)) {
+		choose_kernel(ch, ZC_ROUTE_REFLINK);
+	}
+	if (!buffer_first) {
+		if (choose_may_cfr(ch)) {
+			choose_kernel(ch, ZC_ROUTE_CFR);
+		}
+		choose_kernel(ch, ZC_ROUTE_SENDFILE);
+	}
+	if (ch->resident_percent >= 0) {
+		choose_explain(ch, "cache: %d %% of the source is resident (%s; cold is at most %d %%)", ch->resident_percent,
+		               ch->resident_how, COLD_PERCENT_MAX);
+	}
+	choose_explain(ch, "route: %s first: %s",
+	               ch->choice->kernel_count > 0 ? zc_route_name(ch->choice->kernel[0]) : "buffer", because);
+}
+
+static void choose_stream_routes(struct chooser *ch)
+{
+	unsigned caps = ch->src->shape.caps | ch->dst->shape.caps;
+	bool tiny = ch->size_bytes <= SMALL_BYTES;
+
+	if (ch->cfg->engine == ZC_ENGINE_AUTO && ch->cfg->sparse != ZC_WHEN_ALWAYS && ch->cfg->direct != ZC_WHEN_ALWAYS &&
+	    !tiny && (caps & (ZC_CAP_PIPE | ZC_CAP_SOCK))) {
+		if (ch->dst->shape.caps & ZC_CAP_SOCK) {
+			choose_kernel(ch, ZC_ROUTE_SENDFILE);
+		}
+		choose_kernel(ch, ZC_ROUTE_SPLICE);
+	}
+	choose_explain(ch, "route: %s first: %s",
+	               ch->choice->kernel_count > 0 ? zc_route_name(ch->choice->kernel[0]) : "buffer",
+	               ch->choice->kernel_count > 0 ? "pages can be passed to or from a pipe or socket"
+	               : tiny                       ? "too small for anything else"
+	                                            : "these ends take plain reads and writes");
+}
+
+static int choose_routes(struct chooser *ch, const char **ret_why)
+{
+	if (ch->cfg->route != ZC_ROUTE_AUTO) {
+		return choose_forced_route(ch, ret_why);
+	}
+	ch->choice->buffer = ch->cfg->reflink != ZC_WHEN_ALWAYS;
+	if ((ch->src->shape.caps & ch->dst->shape.caps & ZC_CAP_REG) && (ch->dst->shape.caps & ZC_CAP_SEEK)) {
+		choose_file_routes(ch);
+	} else {
+		choose_stream_routes(ch);
+	}
+	if (ch->cfg->reflink == ZC_WHEN_ALWAYS) {
+		*ret_why = zc_route_reflink.unfit(&ch->src->shape, &ch->dst->shape);
+		if (*ret_why != NULL) {
+			return -EINVAL;
+		}
+		ch->choice->kernel[0] = ZC_ROUTE_REFLINK;
+		ch->choice->kernel_count = 1;
+	}
+	return 0;
+}
+
+/* ---- question 2 */
+
+static bool choose_direct_end(struct chooser *ch, struct zc_end *end, const char *name, const char **ret_why)
+{
+	int res;
+
+	if (!(end->shape.caps & (ZC_CAP_REG | ZC_CAP_BLOCK))) {
+		return false;
+	}
+	res = zc_end_set_direct(end, true);
+	if (res < 0) {
+		choose_explain(ch, "direct: off for the %s: fcntl O_DIRECT: %s", name, zc_errno_name(res));
+		if (ch->cfg->direct == ZC_WHEN_AUTO) {
+			zc_fallback_add(&ch->report->fallbacks, "O_DIRECT", "page cache", "fcntl F_SETFL", res);
+		}
+		*ret_why = "O_DIRECT is refused by the file system, or the descriptor is not ours";
+		return false;
+	}
+	return true;
+}
+
+static int choose_direct(struct chooser *ch, const char **ret_why)
+{
+	struct choice *choice = ch->choice;
+	bool wanted = ch->cfg->direct == ZC_WHEN_ALWAYS;
+
+	if (ch->cfg->direct == ZC_WHEN_AUTO && choice->buffer && choice->kernel_count <= 1) {
+		wanted = choose_is_cold(ch) && ch->cfg->cache != ZC_CACHE_KEEP && ch->cfg->sparse != ZC_WHEN_ALWAYS;
+	}
+	if (!wanted || !choice->buffer) {
+		choose_explain(ch, "direct: off: %s",
+		               ch->cfg->direct == ZC_WHEN_NEVER      ? "as asked"
+		               : ch->cfg->cache == ZC_CACHE_KEEP     ? "--cache=keep"
+		               : ch->size_bytes < COLD_DIRECT_BYTES  ? "smaller than 64 MiB"
+		                                                     : "the page cache serves better here");
+		return 0;
+	}
+	choice->src_direct = choose_direct_end(ch, ch->src, "source", ret_why);
+	choice->dst_direct = choose_direct_end(ch, ch->dst, "destination", ret_why);
+	if (ch->cfg->direct == ZC_WHEN_ALWAYS &&
+	    ((!choice->src_direct && (ch->src->shape.caps & (ZC_CAP_REG | ZC_CAP_BLOCK))) ||
+	     (!choice->dst_direct && (ch->dst->shape.caps & (ZC_CAP_REG | ZC_CAP_BLOCK))) ||
+	     (!choice->src_direct && !choice->dst_direct))) {
+		if (*ret_why == NULL) {
+			*ret_why = "neither end is a file or block device";
+		}
+		return -EINVAL;
+	}
+	choose_explain(ch, "direct: source %s, destination %s; requests aligned to %u and %u bytes",
+	               choice->src_direct ? "on" : "off", choice->dst_direct ? "on" : "off",
+	               choice->src_direct ? ch->src->shape.align_bytes : 1, choice->dst_direct ? ch->dst->shape.align_bytes : 1);
+	return 0;
+}
+
+/* ---- question 3 */
+
+static int choose_node(const struct chooser *ch)
+{
+	int node;
+
+	if (ch->cfg->numa_off) {
+		return ZC_NODE_ANY;
+	}
+	if (ch->cfg->numa_node != ZC_NODE_ANY) {
+		return ch->cfg->numa_node;
+	}
+	node = zc_topo_node_of_dev(ch->dst->shape.dev);
+	return node != ZC_NODE_ANY ? node : zc_topo_node_of_dev(ch->src->shape.dev);
+}
+
+/* A ring only for direct requests in depth: it is what it wins at. Size and number of buffers, and who performs the requests, before the user's own numbers. */
+static void choose_prior(struct chooser *ch, struct lane_cfg *lane)
+{
+	bool direct = ch->choice->src_direct || ch->choice->dst_direct;
+	bool stream = !(ch->src->shape.caps & ZC_CAP_SEEK) || !(ch->dst->shape.caps & ZC_CAP_SEEK);
+
+	if (direct) {
+		lane->block_bytes = 512 * ZC_KIB;
+		lane->buf_count = 32;
+		lane->thread_count = 8; /* should there be no ring */
+		return;
+	}
+	if (ch->size_bytes == ZC_SIZE_UNKNOWN || ch->size_bytes < WARM_BUFFER_BYTES || stream) {
+		lane->block_bytes = SMALL_BYTES;
+		lane->buf_count = lane->engine == ZC_ENGINE_URING ? 4 : 1;
+		lane->small = true;
+	} else {
+		lane->block_bytes = 256 * ZC_KIB;
+		lane->buf_count = 8;
+		lane->thread_count = 2;
+	}
+	if (lane->engine == ZC_ENGINE_AUTO) {
+		lane->engine = ZC_ENGINE_SYNC;
+	}
+}
+
+static void choose_pinned(const struct chooser *ch, struct lane_cfg *lane)
+{
+	const struct zc_job_cfg *cfg = ch->cfg;
+
+	if (cfg->block_bytes != 0) {
+		lane->block_bytes = zc_align_up(cfg->block_bytes, zc_page_bytes());
+	}
+	if (cfg->queue_depth != 0) {
+		lane->buf_count = cfg->queue_depth;
+	}
+	if (cfg->jobs != 0) {
+		lane->thread_count = cfg->jobs;
+	}
+	if (cfg->pool_bytes != 0) {
+		lane->buf_count = (unsigned)zc_max_u64(1, zc_min_u64(cfg->pool_bytes / lane->block_bytes, 4096));
+	}
+	if (lane->block_bytes * lane->buf_count > ZC_MIB || cfg->pool_bytes != 0 || cfg->huge == ZC_HUGE_SIZE) {
+		lane->small = false;
+	}
+	if (lane->small) {
+		lane->thread_count = 0;
+	}
+}
+
+static void choose_lane(struct chooser *ch)
+{
+	struct lane_cfg *lane = &ch->choice->lane;
+
+	memset(lane, 0, sizeof(*lane));
+	lane->engine = ch->cfg->engine;
+	lane->huge = ch->cfg->huge;
+	lane->huge_bytes = ch->cfg->huge_bytes;
+	choose_prior(ch, lane);
+	choose_pinned(ch, lane);
+	lane->node = lane->small ? ZC_NODE_ANY : choose_node(ch);
+}
+
+int choose(struct choice *ret_choice, const struct zc_job_cfg *cfg, struct zc_end *src, struct zc_end *dst,
+           struct zc_report *report, const char **ret_why)
+{
+	struct choice choice = { .keep_holes = cfg->sparse != ZC_WHEN_NEVER };
+	struct chooser ch = {
+		.cfg = cfg,
+		.src = src,
+		.dst = dst,
+		.report = report,
+		.choice = &choice,
+		.size_bytes = src->shape.size_bytes,
+	};
+	const char *why = NULL;
+	int res;
+
+	if (cfg->sparse == ZC_WHEN_ALWAYS) {
+		choice.sparse_bytes = (uint32_t)zc_max_u64(4096, zc_page_bytes());
+	}
+	choose_explain_ends(&ch);
+	choose_residency(&ch);
+	res = choose_routes(&ch, &why);
+	if (res == 0) {
+		res = choose_direct(&ch, &why);
+	}
+	if (res < 0) {
+		*ret_why = why;
+		return res;
+	}
+	choose_lane(&ch);
+	*ret_choice = choice;
+	return 0;
+}

@@ -1,0 +1,24 @@
+/* choose.h: how a copy is done: which routes, which lane, O_DIRECT or not; and why. Private to job/. */
+#ifndef ZC_JOB_CHOOSE_H
+#define ZC_JOB_CHOOSE_H
+
+#include "lane.h"
+#include "zcopy/job.h"
+
+struct choice {
+	enum zc_route_kind kernel[ZC_ROUTE_COUNT]; /* in-kernel routes, in order; need no lane          */
+	unsigned kernel_count;
+	bool buffer;             /* the buffer route may follow                                         */
+	bool src_direct;         /* to be switched on                                                   */
+	bool dst_direct;
+	bool keep_holes;         /* ask the source for holes                                            */
+	uint32_t sparse_bytes;   /* --sparse=always: unit of the zero scan                              */
+	struct lane_cfg lane;
+};
+
+/* Looks at both ends and at what this host says. Each decision is a line in the report when cfg->explain.
+ * 0, or -EINVAL for a forced choice that cannot be had, with *ret_why the reason (for ever valid). */
+int choose(struct choice *ret_choice, const struct zc_job_cfg *cfg, struct zc_end *src, struct zc_end *dst,
+           struct zc_report *report, const char **ret_why);
+
+#endif

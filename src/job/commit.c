@@ -1,0 +1,266 @@
+/*
+ * commit.c: the old file until the new one is complete, then the new one; at every instant.
+ *
+ *   O_TMPFILE ----------- data, attributes ---- linkat(name)                     a new name
+ *   O_TMPFILE ----------- data, attributes ---- linkat(temp) -- rename(name)     a name that exists
+ *   create(temp, locked)- data, attributes ---- rename(name)                     no O_TMPFILE here
+ *
+ * A killed run leaves nothing with O_TMPFILE but in the instant between linkat and rename. What can be
+ * left is named by the final name's hash, .zcopy-<16 hex>, and was held by flock: whoever meets the name
+ * and gets the lock knows that its maker is dead and removes it. A busy lock means a living neighbour:
+ * a random suffix is added. No directory is ever scanned.
+ */
+#include "commit.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/random.h>
+#include <unistd.h>
+
+#include "meta.h"
+
+#define NAME_TRIES_MAX 64
+
+static uint64_t commit_hash(const char *name)
+{
+	uint64_t hash = 0xcbf29ce484222325ull; /* FNV-1a: only has to spread, and never to change */
+
+	for (; *name != '\0'; name++) {
+		hash = (hash ^ (uint8_t)*name) * 0x100000001b3ull;
+	}
+	return hash;
+}
+
+static void commit_name(char out[64], const char *name, unsigned attempt)
+{
+	uint64_t salt = 0;
+
+	if (attempt == 0) {
+		snprintf(out, 64, ".zcopy-%016llx", (unsigned long long)commit_hash(name));
+		return;
+	}
+	if (getrandom(&salt, sizeof(salt), GRND_NONBLOCK) != (ssize_t)sizeof(salt)) {
+		salt = zc_now_ns() + attempt;
+	}
+	snprintf(out, 64, ".zcopy-%016llx-%08x", (unsigned long long)commit_hash(name), (unsigned)salt);
+}
+
+static bool commit_same_file(int fd, int dir_fd, const char *name)
+{
+	struct stat by_fd;
+	struct stat by_name;
+
+	return fstat(fd, &by_fd) == 0 && fstatat(dir_fd, name, &by_name, AT_SYMLINK_NOFOLLOW) == 0 &&
+	       by_fd.st_dev == by_name.st_dev && by_fd.st_ino == by_name.st_ino;
+}
+
+/* A temporary of this name exists. If nobody holds it, its maker is dead: removed, true. */
+static bool commit_reclaim(int dir_fd, const char *name)
+{
+	struct stat st;
+	bool gone = false;
+	int fd = openat(dir_fd, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC | O_NOCTTY);
+
+	if (fd < 0) {
+		return errno == ENOENT;
+	}
+	if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_uid == geteuid() &&
+	    flock(fd, LOCK_EX | LOCK_NB) == 0 && commit_same_file(fd, dir_fd, name)) {
+		gone = unlinkat(dir_fd, name, 0) == 0;
+	}
+	close(fd);
+	return gone;
+}
+
+static int commit_open_named(struct commit *commit, int dir_fd)
+{
+	for (unsigned attempt = 0; attempt < NAME_TRIES_MAX; attempt++) {
+		commit_name(commit->temp, commit->target->name, attempt);
+		commit->fd = openat(dir_fd, commit->temp, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+		if (commit->fd >= 0) {
+			/* somebody may have taken it for a stale one before it was locked */
+			if (flock(commit->fd, LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK) {
+				if (commit_same_file(commit->fd, dir_fd, commit->temp)) {
+					return 0;
+				}
+			}
+			close(commit->fd);
+			continue;
+		}
+		if (errno != EEXIST) {
+			return -errno;
+		}
+		if (attempt == 0 && commit_reclaim(dir_fd, commit->temp)) {
+			attempt--; /* the name is free now: the same one again */
+		}
+	}
+	return -EEXIST;
+}
+
+/* An unnamed file is only of use if it can be given a name later. */
+static bool commit_can_link(int fd)
+{
+	char path[32];
+
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	return faccessat(AT_FDCWD, path, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
+int commit_begin(struct commit *ret_commit, const struct target *target, mode_t mode, mode_t mask,
+                 struct zc_fallbacks *fallbacks, const char **ret_op)
+{
+	struct commit commit = { .target = target };
+	struct stat st;
+	int res;
+
+	*ret_op = "openat O_TMPFILE";
+	commit.fd = openat(target->dir_fd, ".", O_TMPFILE | O_RDWR | O_CLOEXEC, mode & 0777);
+	res = commit.fd < 0 ? -errno : 0;
+	if (commit.fd >= 0 && !commit_can_link(commit.fd)) {
+		close(commit.fd);
+		commit.fd = -1;
+		res = -ENOENT;
+	}
+	if (commit.fd >= 0) {
+		/* the kernel has applied the umask or the directory's default ACL, as for any new file */
+		if (fstat(commit.fd, &st) < 0) {
+			res = -errno;
+			close(commit.fd);
+			return res;
+		}
+		commit.final_mode = st.st_mode & 0777;
+		*ret_commit = commit;
+		return 0;
+	}
+	if (res == -ENOSPC || res == -EDQUOT || res == -EROFS || res == -EMFILE || res == -ENFILE) {
+		return res;
+	}
+	*ret_op = "openat";
+	zc_fallback_add(fallbacks, "O_TMPFILE", "named temporary", "openat", res);
+	res = commit_open_named(&commit, target->dir_fd);
+	if (res < 0) {
+		return res;
+	}
+	commit.private_mode = true;
+	commit.final_mode = meta_new_mode(target->dir_fd, mode, mask);
+	*ret_commit = commit;
+	return 0;
+}
+
+/* linkat of a file that has no name yet: by descriptor where we may, else through /proc. */
+static int commit_link(const struct commit *commit, const char *name)
+{
+	char path[32];
+
+	if (linkat(commit->fd, "", commit->target->dir_fd, name, AT_EMPTY_PATH) == 0) {
+		return 0;
+	}
+	if (errno == EEXIST) {
+		return -EEXIST;
+	}
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", commit->fd);
+	return linkat(AT_FDCWD, path, commit->target->dir_fd, name, AT_SYMLINK_FOLLOW) < 0 ? -errno : 0;
+}
+
+/* Gives the unnamed file its temporary name, held by its lock from the first instant. */
+static int commit_link_temp(struct commit *commit)
+{
+	int dir_fd = commit->target->dir_fd;
+
+	(void)flock(commit->fd, LOCK_EX | LOCK_NB);
+	for (unsigned attempt = 0; attempt < NAME_TRIES_MAX; attempt++) {
+		int res;
+
+		commit_name(commit->temp, commit->target->name, attempt);
+		res = commit_link(commit, commit->temp);
+		if (res != -EEXIST) {
+			if (res < 0) {
+				commit->temp[0] = '\0';
+			}
+			return res;
+		}
+		if (attempt == 0 && commit_reclaim(dir_fd, commit->temp)) {
+			attempt--;
+		}
+	}
+	commit->temp[0] = '\0';
+	return -EEXIST;
+}
+
+/* rename onto a free name only. Where the file system has no RENAME_NOREPLACE, link and unlink. */
+static int commit_rename_new(const struct commit *commit)
+{
+	int dir_fd = commit->target->dir_fd;
+	const char *name = commit->target->name;
+
+	if (renameat2(dir_fd, commit->temp, dir_fd, name, RENAME_NOREPLACE) == 0) {
+		return 0;
+	}
+	if (errno != EINVAL && errno != ENOSYS && errno != EPERM) {
+		return -errno;
+	}
+	if (linkat(dir_fd, commit->temp, dir_fd, name, 0) < 0) {
+		return -errno;
+	}
+	(void)unlinkat(dir_fd, commit->temp, 0);
+	return 0;
+}
+
+int commit_publish(struct commit *commit, bool keep_existing, const char **ret_op)
+{
+	int dir_fd = commit->target->dir_fd;
+	int res;
+
+	*ret_op = "linkat";
+	if (commit->temp[0] == '\0' && (keep_existing || !commit->target->exists)) {
+		res = commit_link(commit, commit->target->name);
+		if (res != -EEXIST || keep_existing) {
+			return res;
+		}
+	}
+	if (commit->temp[0] == '\0') {
+		res = commit_link_temp(commit);
+		if (res < 0) {
+			return res;
+		}
+	}
+	*ret_op = "renameat";
+	if (keep_existing) {
+		res = commit_rename_new(commit);
+	} else {
+		res = renameat(dir_fd, commit->temp, dir_fd, commit->target->name) < 0 ? -errno : 0;
+	}
+	if (res == 0) {
+		commit->temp[0] = '\0';
+	}
+	return res;
+}
+
+int commit_sync_dir(const struct commit *commit)
+{
+	if (commit->target->dir_searchable_only) {
+		return -EBADF; /* an O_PATH descriptor cannot be synced */
+	}
+	return fsync(commit->target->dir_fd) < 0 ? -errno : 0;
+}
+
+int commit_end(struct commit *commit)
+{
+	int res = 0;
+
+	if (commit->fd < 0) {
+		return 0;
+	}
+	if (commit->temp[0] != '\0') {
+		(void)unlinkat(commit->target->dir_fd, commit->temp, 0);
+		commit->temp[0] = '\0';
+	}
+	if (close(commit->fd) < 0 && errno != EINTR) {
+		res = -errno;
+	}
+	commit->fd = -1;
+	return res;
+}

@@ -1,0 +1,28 @@
+/* commit.h: how a file appears under its name: whole or not at all. Private to job/. */
+#ifndef ZC_JOB_COMMIT_H
+#define ZC_JOB_COMMIT_H
+
+#include "target.h"
+#include "zcopy/job.h"
+
+struct commit {
+	const struct target *target; /* borrowed                                                     */
+	int fd;                      /* the new file, read-write; ours                               */
+	char temp[64];               /* its name in the target's directory; "" = it has none          */
+	mode_t final_mode;           /* what a new file gets (the umask or default ACL applied)       */
+	bool private_mode;           /* it is 0600 until then                                        */
+};
+
+/* An unnamed file in the target's directory (O_TMPFILE), or a named one, 0600 and locked, where that is
+ * refused. mode: the source's. Nothing is visible yet. 0 or -errno (with *ret_op the failing call). */
+int commit_begin(struct commit *ret_commit, const struct target *target, mode_t mode, mode_t mask,
+                 struct zc_fallbacks *fallbacks, const char **ret_op);
+/* Gives the file its name. keep_existing: never replace what is there by now (-EEXIST then).
+ * After 0 the temporary is gone or has become the destination. 0 or -errno. */
+int commit_publish(struct commit *commit, bool keep_existing, const char **ret_op);
+/* fsync of the directory (durability full). */
+int commit_sync_dir(const struct commit *commit);
+/* Closes; what was not published is gone. close's own error (NFS, FUSE) is returned. Twice is fine. */
+int commit_end(struct commit *commit);
+
+#endif

@@ -1,0 +1,459 @@
+/*
+ * copy.c: the bytes of one item, span by span; and whether the source stood still meanwhile.
+ *
+ * Holes are a hint of the source; what is between them goes down the route ladder. Nothing trusts the
+ * size that was seen first: the result is as long as what was really read. A source that changed is
+ * copied once more from the start (the destination is not visible yet), then published as it was read,
+ * with status 3.
+ */
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "item.h"
+
+/* Once more from the start is for files that take seconds, not hours. */
+#define RETRY_BYTES_MAX ZC_GIB
+
+struct pass {
+	struct item *item;
+	struct choice choice;
+	uint64_t at_bytes;       /* where the next span starts                      */
+	uint64_t data_end_bytes; /* end of the last byte that was really read       */
+	uint64_t hole_bytes;
+	bool eof;
+};
+
+/* What the lane turned out to be: engine and pages as this host granted them. */
+static void pass_explain_lane(const struct pass *pass)
+{
+	struct zc_report *report = pass->item->report;
+	const struct zc_engine_facts *engine = &report->engine;
+	char size[16];
+	char page[16];
+
+	report_say(report, ZC_MSG_EXPLAIN, "engine: %s (%s, %u helper threads), %s x %u, buffers %s", engine->name,
+	           engine->setup, engine->thread_count, zc_format_size(size, report->block_bytes), engine->depth,
+	           engine->registered ? "registered with the ring" : "not registered");
+	if (pass->choice.lane.small) {
+		report_say(report, ZC_MSG_EXPLAIN, "pages: a plain allocation: too little for a pool");
+		return;
+	}
+	report_say(report, ZC_MSG_EXPLAIN, "pages: %s, %s in pages of %s%s%s", zc_pages_name(report->region.got),
+	           zc_format_size(size, report->region.len_bytes), zc_format_size(page, report->region.page_bytes),
+	           report->region.why[0] != '\0' ? ": " : "", report->region.why);
+	report_say(report, ZC_MSG_EXPLAIN, "node: asked for %d, got %d (-1 is any) of %u", pass->choice.lane.node,
+	           report->region.node, zc_topo_node_count());
+}
+
+/* The lane of the buffer route, on first need. */
+static int pass_open_lane(struct pass *pass)
+{
+	struct item *item = pass->item;
+	bool was_open = item->lane->open;
+	int res = lane_open(item->lane, &pass->choice.lane);
+
+	if (res == 0 && item->cfg->explain && !was_open) {
+		pass_explain_lane(pass);
+	}
+	if (res < 0 && item->cfg->engine == ZC_ENGINE_URING && res != -ENOMEM) {
+		return item_fail(item, ZC_SIDE_ENGINE, ZC_STATUS_USAGE, "io_uring_setup", res,
+		                 "--engine=uring cannot be had here", NULL);
+	}
+	return res < 0 ? item_fail(item, ZC_SIDE_ENGINE, 0, "mmap", res, "no memory for buffers", NULL) : 0;
+}
+
+static const char *pass_verb(const struct zc_err *err)
+{
+	return err->side == ZC_SIDE_SRC ? "cannot read" : err->side == ZC_SIDE_DST ? "cannot write" : "cannot copy";
+}
+
+/* Says why moving failed; a signal and a closed pipe say nothing. */
+static int pass_fail(struct pass *pass, const struct zc_err *err)
+{
+	struct item *item = pass->item;
+	const struct zc_end *guilty = err->side == ZC_SIDE_SRC ? &item->src : &item->dst;
+
+	if (err->code == -ECANCELED || err->code == -ENOTRECOVERABLE) {
+		return err->code;
+	}
+	if (err->code == -EPIPE && guilty == &item->dst && (guilty->shape.caps & (ZC_CAP_PIPE | ZC_CAP_SOCK))) {
+		item->report->signal = 13; /* SIGPIPE: die as the reader of a closed pipe's writer does */
+		return err->code;
+	}
+	if (err->code == -EBADMSG) {
+		struct zc_err at = *err;
+
+		at.off_bytes = item->dst.bad_bytes;
+		report_fail(item->report, ZC_STATUS_MISMATCH, item->dst_text, &at, "a byte differs", NULL);
+		return err->code;
+	}
+	report_fail(item->report, 0, err->side == ZC_SIDE_SRC ? item->src_uri.text : item->dst_text, err, pass_verb(err),
+	            NULL);
+	return err->code;
+}
+
+/* A forced route that cannot move these bytes is a usage error: exit 2, naming the refusal. */
+static int pass_forced_refused(struct pass *pass, const struct zc_err *err)
+{
+	struct item *item = pass->item;
+	char what[96];
+	const char *name = item->cfg->route == ZC_ROUTE_AUTO ? "reflink=always" : zc_route_name(item->cfg->route);
+
+	snprintf(what, sizeof(what), "--%s%s cannot be had here: %s answered",
+	         item->cfg->route == ZC_ROUTE_AUTO ? "" : "route=", name, err->op);
+	item_fail(item, ZC_SIDE_NONE, ZC_STATUS_USAGE, err->op, err->code != 0 ? err->code : -EOPNOTSUPP, what, NULL);
+	return -EINVAL;
+}
+
+static int pass_move(struct pass *pass, struct zc_leg *leg)
+{
+	static const enum zc_route_kind buffer = ZC_ROUTE_BUFFER;
+	struct item *item = pass->item;
+	const struct choice *choice = &pass->choice;
+	int res = -EOPNOTSUPP;
+
+	if (choice->kernel_count > 0) {
+		res = zc_lane_run(item->lane, leg, choice->kernel, choice->kernel_count, item->moved);
+	}
+	if (res == -EOPNOTSUPP && !choice->buffer && leg->err.code == 0 && leg->err.op != NULL) {
+		leg->eof = leg->done_bytes > 0; /* a forced route that met the end before the size said so */
+		res = leg->eof ? 0 : res;
+	}
+	if (res == -EOPNOTSUPP && !choice->buffer) {
+		return pass_forced_refused(pass, &leg->err);
+	}
+	if (res == -EOPNOTSUPP) {
+		if (choice->kernel_count > 0) {
+			zc_fallback_add(&item->report->fallbacks, zc_route_name(choice->kernel[choice->kernel_count - 1]),
+			                "buffer", leg->err.op, leg->err.code);
+			leg->err = (struct zc_err){ 0 };
+		}
+		res = pass_open_lane(pass);
+		if (res < 0) {
+			return res;
+		}
+		res = zc_lane_run(item->lane, leg, &buffer, 1, item->moved);
+	}
+	return res < 0 ? pass_fail(pass, &leg->err) : 0;
+}
+
+/* O_DIRECT wants aligned ends; rounding out only moves zeros of a hole as data. */
+static void pass_align(const struct pass *pass, struct zc_span *span)
+{
+	const struct item *item = pass->item;
+	uint64_t align = zc_max_u64(item->src.direct ? item->src.shape.align_bytes : 1,
+	                            item->dst.direct ? item->dst.shape.align_bytes : 1);
+	uint64_t end = span->off_bytes + span->len_bytes;
+	uint64_t size = item->src.shape.size_bytes;
+
+	if (align == 1 || span->len_bytes == ZC_SIZE_UNKNOWN) {
+		return;
+	}
+	span->off_bytes = zc_align_down(span->off_bytes, align);
+	end = zc_align_up(end, align);
+	if (size != ZC_SIZE_UNKNOWN) {
+		end = zc_min_u64(end, size);
+	}
+	span->len_bytes = end - span->off_bytes;
+}
+
+static int pass_data(struct pass *pass, struct zc_span *span)
+{
+	struct item *item = pass->item;
+	struct zc_leg leg = {
+		.src = &item->src,
+		.dst = &item->dst,
+		.sparse_bytes = pass->choice.sparse_bytes,
+		.direct_forced = item->cfg->direct == ZC_WHEN_ALWAYS,
+	};
+	int res;
+
+	pass_align(pass, span);
+	leg.span = *span;
+	res = pass_move(pass, &leg);
+	pass->at_bytes = span->off_bytes + leg.done_bytes;
+	pass->data_end_bytes = pass->at_bytes;
+	pass->hole_bytes += leg.hole_bytes;
+	pass->eof = leg.eof;
+	return res;
+}
+
+/* A hole stays one where the sink can have it; where not, the source's zeros are copied like data. */
+static int pass_hole(struct pass *pass, const struct zc_span *span)
+{
+	struct item *item = pass->item;
+	int res = item->dst.ops->hole == NULL ? -EOPNOTSUPP
+	                                      : item->dst.ops->hole(&item->dst, span->off_bytes, span->len_bytes);
+
+	if (res == -EOPNOTSUPP || res == -ENOSYS || res == -EPERM) {
+		item->src.shape.caps &= ~(unsigned)ZC_CAP_HOLES;
+		return 0;
+	}
+	if (res < 0) {
+		return item_fail(item, ZC_SIDE_DST, 0, "fallocate", res, "cannot punch a hole", NULL);
+	}
+	pass->at_bytes += span->len_bytes;
+	pass->hole_bytes += span->len_bytes;
+	return 0;
+}
+
+/* Everything from at_bytes to the source's end. */
+static int pass_spans(struct pass *pass)
+{
+	struct item *item = pass->item;
+
+	/* a clone takes the holes along; what follows asks for them */
+	while (!pass->eof) {
+		struct zc_span span;
+		int res;
+
+		if (zc_stopped()) {
+			return -ECANCELED;
+		}
+		res = item->src.ops->next(&item->src, pass->at_bytes, &span);
+		if (res < 0) {
+			return item_fail(item, ZC_SIDE_SRC, 0, "lseek SEEK_DATA", res, "cannot read", NULL);
+		}
+		if (span.kind == ZC_SPAN_END) {
+			return 0;
+		}
+		res = span.kind == ZC_SPAN_HOLE ? pass_hole(pass, &span) : pass_data(pass, &span);
+		if (res < 0) {
+			return res;
+		}
+	}
+	return 0;
+}
+
+/* The whole file in one clone, holes and all. 0 done, -EOPNOTSUPP not to be had, else failed. */
+static int pass_reflink(struct pass *pass)
+{
+	struct item *item = pass->item;
+	struct choice *choice = &pass->choice;
+	struct zc_leg leg = {
+		.src = &item->src,
+		.dst = &item->dst,
+		.span = { .kind = ZC_SPAN_DATA, .len_bytes = item->src.shape.size_bytes },
+	};
+	int res;
+
+	if (choice->kernel_count == 0 || choice->kernel[0] != ZC_ROUTE_REFLINK) {
+		return -EOPNOTSUPP;
+	}
+	res = zc_lane_run(item->lane, &leg, choice->kernel, 1, item->moved);
+	if (res == 0) {
+		pass->at_bytes = pass->data_end_bytes = leg.done_bytes;
+		return 0;
+	}
+	if (res != -EOPNOTSUPP) {
+		return pass_fail(pass, &leg.err);
+	}
+	if (choice->kernel_count == 1 && !choice->buffer) {
+		return pass_forced_refused(pass, &leg.err);
+	}
+	choice->kernel_count--;
+	memmove(choice->kernel, choice->kernel + 1, choice->kernel_count * sizeof(choice->kernel[0]));
+	zc_fallback_add(&item->report->fallbacks, "reflink",
+	                choice->kernel_count > 0 ? zc_route_name(choice->kernel[0]) : "buffer", leg.err.op, leg.err.code);
+	return -EOPNOTSUPP;
+}
+
+static int pass_prepare(struct pass *pass)
+{
+	struct item *item = pass->item;
+	const char *why = NULL;
+	int res = choose(&pass->choice, item->cfg, &item->src, &item->dst, item->report, &why);
+
+	if (res < 0) {
+		return item_fail(item, ZC_SIDE_NONE, ZC_STATUS_USAGE, "choose", 0,
+		                 item->cfg->route != ZC_ROUTE_AUTO ? "the asked route does not fit these ends"
+		                                                   : "the asked way of copying cannot be had here",
+		                 why);
+	}
+	item->report->direct = item->src.direct || item->dst.direct;
+	if (!pass->choice.keep_holes) {
+		item->src.shape.caps &= ~(unsigned)ZC_CAP_HOLES;
+	}
+	/* a forced engine is tried before any byte moves, also where it may not be needed */
+	return item->cfg->engine == ZC_ENGINE_URING ? pass_open_lane(pass) : 0;
+}
+
+/* How long the result is. A hole at the end may only be a file that shrank: then what was read counts. */
+static uint64_t pass_size(const struct pass *pass, const struct stat *now)
+{
+	const struct item *item = pass->item;
+	uint64_t size = (uint64_t)now->st_size;
+
+	if (!(item->src.shape.caps & ZC_CAP_REG) || item->src.shape.size_bytes == ZC_SIZE_UNKNOWN ||
+	    size >= pass->at_bytes + item->src.shape.base_bytes) {
+		return pass->at_bytes;
+	}
+	return zc_max_u64(pass->data_end_bytes, size - zc_min_u64(size, item->src.shape.base_bytes));
+}
+
+/* Data that changed shows in size or mtime; a ctime-only change (a new link, a chmod) is none. A file
+ * without a size (/proc) changes its times at every look. */
+static bool source_changed(const struct item *item, const struct stat *now)
+{
+	const struct stat *then = &item->src_st;
+
+	if (!(item->src.shape.caps & ZC_CAP_REG) || (then->st_size == 0 && now->st_size == 0)) {
+		return false;
+	}
+	return then->st_size != now->st_size || then->st_mtim.tv_sec != now->st_mtim.tv_sec ||
+	       then->st_mtim.tv_nsec != now->st_mtim.tv_nsec;
+}
+
+/* From the start again: an empty destination, the source as it is now. */
+static int copy_again(struct item *item, const struct stat *now)
+{
+	if ((item->dst.shape.caps & ZC_CAP_FRESH) && ftruncate(item->dst.shape.fd, 0) < 0) {
+		return item_fail(item, ZC_SIDE_DST, 0, "ftruncate", -errno, "cannot start again", NULL);
+	}
+	(void)zc_end_set_direct(&item->src, false);
+	(void)zc_end_set_direct(&item->dst, false);
+	item->src_st = *now;
+	item->src.shape.size_bytes = ZC_SIZE_UNKNOWN;
+	if (now->st_size > 0) {
+		item->src.shape.size_bytes = (uint64_t)now->st_size - zc_min_u64(item->src.shape.base_bytes, (uint64_t)now->st_size);
+	}
+	item->src.shape.caps |= ZC_CAP_HOLES;
+	memset(item->moved, 0, sizeof(item->moved));
+	return 0;
+}
+
+/* One pass over the whole source. *ret_now: the source as it was after it. */
+static int copy_pass(struct item *item, struct pass *pass, struct stat *ret_now)
+{
+	int res;
+
+	*pass = (struct pass){ .item = item };
+	res = pass_prepare(pass);
+	if (res < 0) {
+		return res;
+	}
+	res = pass_reflink(pass);
+	if (res == -EOPNOTSUPP) {
+		res = pass_spans(pass);
+	}
+	if (res < 0) {
+		return res;
+	}
+	*ret_now = item->src_st;
+	if (item->src.shape.fd >= 0 && fstat(item->src.shape.fd, ret_now) < 0) {
+		return item_fail(item, ZC_SIDE_SRC, 0, "fstat", -errno, "cannot stat", NULL);
+	}
+	return 0;
+}
+
+/* What was appended while we read: taken along once, never followed for ever. */
+static int copy_growth(struct pass *pass, const struct stat *now)
+{
+	struct item *item = pass->item;
+	uint64_t size = (uint64_t)now->st_size - zc_min_u64(item->src.shape.base_bytes, (uint64_t)now->st_size);
+
+	if (item->src.shape.size_bytes == ZC_SIZE_UNKNOWN || size <= pass->at_bytes || pass->eof) {
+		return 0;
+	}
+	(void)zc_end_set_direct(&item->src, false);
+	(void)zc_end_set_direct(&item->dst, false);
+	item->src.shape.size_bytes = size;
+	return pass_spans(pass);
+}
+
+static bool copy_may_retry(const struct item *item, const struct stat *now)
+{
+	return item->cfg->on_change == ZC_ON_CHANGE_RETRY && (item->dst.shape.caps & ZC_CAP_SEEK) &&
+	       (uint64_t)now->st_size <= RETRY_BYTES_MAX;
+}
+
+static int copy_changed(struct pass *pass, const struct stat *now)
+{
+	struct item *item = pass->item;
+	int res;
+
+	item->changed = true;
+	if (item->cfg->on_change == ZC_ON_CHANGE_FAIL) {
+		return item_fail(item, ZC_SIDE_SRC, ZC_STATUS_CHANGED, "fstat", -EAGAIN,
+		                 "changed while it was read; the destination is as it was", NULL);
+	}
+	res = copy_growth(pass, now);
+	if (res < 0) {
+		return res;
+	}
+	report_status(item->report, ZC_STATUS_CHANGED);
+	item_fail(item, ZC_SIDE_SRC, ZC_STATUS_CHANGED, "fstat", 0,
+	          "changed while it was read; copied as it was read", NULL);
+	item->report->items.failed--; /* it was copied */
+	return 0;
+}
+
+/* The bytes of the last pass are the item's. */
+static void copy_account(struct pass *pass, const struct stat *now)
+{
+	struct item *item = pass->item;
+	struct zc_report *report = item->report;
+
+	item->total_bytes = pass_size(pass, now);
+	for (int kind = 0; kind < ZC_ROUTE_COUNT; kind++) {
+		report->routes[kind].bytes += item->moved[kind];
+		report->routes[kind].files += item->moved[kind] > 0;
+		report->bytes.data += item->moved[kind];
+	}
+	report->bytes.holes += pass->hole_bytes;
+	report->bytes.logical += item->total_bytes;
+}
+
+static int copy_finish(struct pass *pass, const struct stat *now)
+{
+	struct item *item = pass->item;
+	int res = 0;
+
+	copy_account(pass, now);
+	if (item->dst.ops->finish != NULL) {
+		res = item->dst.ops->finish(&item->dst, item->total_bytes);
+	}
+	if (res < 0) {
+		return item_fail(item, ZC_SIDE_DST, 0, "ftruncate", res, "cannot set its length", NULL);
+	}
+	/* leave an inherited file's position where the next reader goes on */
+	if (!item->src.owned && (item->src.shape.caps & ZC_CAP_SEEK) && item->src.shape.fd >= 0) {
+		(void)lseek(item->src.shape.fd, (off_t)(item->src.shape.base_bytes + item->total_bytes), SEEK_SET);
+	}
+	return 0;
+}
+
+int copy_item(struct item *item)
+{
+	struct pass pass;
+	struct stat now;
+	bool changed = false;
+	int res;
+
+	for (unsigned attempt = 0;; attempt++) {
+		res = copy_pass(item, &pass, &now);
+		if (res == -ENOTRECOVERABLE && attempt == 0 && (item->src.shape.caps & item->dst.shape.caps & ZC_CAP_SEEK)) {
+			/* the ring broke and was rebuilt: nothing of it is visible, so begin again */
+			zc_fallback_add(&item->report->fallbacks, "ring", "a new ring, from the start", "io_uring_enter", res);
+			now = item->src_st;
+		} else if (res == -ENOTRECOVERABLE) {
+			return item_fail(item, ZC_SIDE_ENGINE, 0, "io_uring_enter", res, "the ring broke twice", "try --engine=sync");
+		} else if (res < 0) {
+			return res;
+		} else {
+			changed = source_changed(item, &now);
+			if (!changed || attempt > 0 || !copy_may_retry(item, &now)) {
+				break;
+			}
+		}
+		res = copy_again(item, &now);
+		if (res < 0) {
+			return res;
+		}
+	}
+	if (changed) {
+		res = copy_changed(&pass, &now);
+	}
+	return res < 0 ? res : copy_finish(&pass, &now);
+}

@@ -1,0 +1,38 @@
+/* lane.h: what moves the bytes: a thread's engine, pool and pipe, made when first needed. Private to job/. */
+#ifndef ZC_JOB_LANE_H
+#define ZC_JOB_LANE_H
+
+#include "zcopy/job.h"
+
+/* What a lane is made of. Compared byte for byte, so zero it before filling. */
+struct lane_cfg {
+	enum zc_engine_kind engine;
+	unsigned thread_count; /* sync engine's helpers; 0 = requests are performed in place       */
+	unsigned buf_count;    /* = queue depth                                                    */
+	size_t block_bytes;    /* of one buffer                                                    */
+	bool small;            /* a plain allocation instead of a pool region                      */
+	enum zc_huge huge;
+	size_t huge_bytes;
+	int node;              /* where the buffers and threads shall be, or ZC_NODE_ANY           */
+	size_t pool_bytes_max; /* 0 = no limit                                                     */
+};
+
+struct lane {
+	struct zc_kit kit;
+	struct lane_cfg cfg;
+	bool open;
+	void *small_mem;       /* buffers and pool of a small lane                                  */
+	struct zc_report *report;
+};
+
+void lane_init(struct lane *lane, struct zc_progress *progress, struct zc_report *report);
+/* Makes engine and pool as cfg says, unless they are already so. 0, or -errno: with a forced engine the
+ * reason why there is none, else -ENOMEM. What was obtained is in the report. */
+int lane_open(struct lane *lane, const struct lane_cfg *cfg);
+/* zc_copy on this lane. Nothing is allocated from here to its return. */
+int zc_lane_run(struct lane *lane, struct zc_leg *leg, const enum zc_route_kind *order, unsigned count,
+                uint64_t moved[ZC_ROUTE_COUNT]);
+/* Closes engine, pool and pipe; buffers that were not given back are counted into the report. */
+void lane_close(struct lane *lane);
+
+#endif

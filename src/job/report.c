@@ -1,0 +1,279 @@
+/*
+ * report.c: what happened, for people and for scripts (schema zcopy.report/1).
+ *
+ * Messages are kept until the cli shows them; running out of memory for a message loses the message,
+ * never the status. Absent facts are absent keys.
+ */
+#include "report.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+
+#include "zc_config.h"
+
+/* A job with a million failures shows each, but keeps this many for the report. */
+#define REPORT_ERRORS_MAX 1000
+
+static void *report_grow(void *list, unsigned count, size_t item_bytes)
+{
+	/* powers of two: grow when full */
+	if (count != 0 && (count & (count - 1)) != 0) {
+		return list;
+	}
+	return reallocarray(list, count == 0 ? 1 : (size_t)count * 2, item_bytes);
+}
+
+void report_say(struct zc_report *report, enum zc_msg_kind kind, const char *format, ...)
+{
+	struct zc_msg *list = report_grow(report->msgs, report->msg_count, sizeof(*list));
+	char *text = NULL;
+	va_list args;
+
+	if (list == NULL) {
+		return;
+	}
+	report->msgs = list;
+	va_start(args, format);
+	if (vasprintf(&text, format, args) >= 0) {
+		list[report->msg_count++] = (struct zc_msg){ .kind = kind, .text = text };
+	}
+	va_end(args);
+}
+
+void report_status(struct zc_report *report, int status)
+{
+	if (status > report->status) {
+		report->status = status;
+	}
+}
+
+static int report_status_of(int code)
+{
+	switch (code) {
+	case -ENOSPC:
+	case -EDQUOT:
+	case -EFBIG:
+		return ZC_STATUS_NO_SPACE;
+	case -EBADMSG:
+		return ZC_STATUS_MISMATCH;
+	default:
+		return ZC_STATUS_SOME_FAILED;
+	}
+}
+
+int report_fail(struct zc_report *report, int status, const char *path, const struct zc_err *err, const char *what,
+                const char *hint)
+{
+	char quoted[1200];
+	char at[40] = "";
+
+	report_status(report, status != 0 ? status : report_status_of(err->code));
+	report->items.failed++;
+	if (err->off_bytes != ZC_OFF_NONE && err->side != ZC_SIDE_NONE) {
+		snprintf(at, sizeof(at), " at byte %llu", (unsigned long long)err->off_bytes);
+	}
+	report_say(report, ZC_MSG_ERROR, "%s: %s%s%s%s%s%s%s", zc_quote(quoted, sizeof(quoted), path), what, at,
+	           err->code != 0 ? ": " : "", err->code != 0 ? strerror(-err->code) : "", hint != NULL ? " (" : "",
+	           hint != NULL ? hint : "", hint != NULL ? ")" : "");
+	if (report->error_count < REPORT_ERRORS_MAX) {
+		struct zc_item_error *list = report_grow(report->errors, report->error_count, sizeof(*list));
+
+		if (list != NULL) {
+			report->errors = list;
+			list[report->error_count++] = (struct zc_item_error){
+				.path = strdup(path),
+				.op = err->op != NULL ? err->op : "check",
+				.code = err->code,
+				.side = err->side,
+				.off_bytes = err->off_bytes,
+			};
+		}
+	}
+	return err->code;
+}
+
+void report_fini(struct zc_report *report)
+{
+	for (unsigned i = 0; i < report->msg_count; i++) {
+		free(report->msgs[i].text);
+	}
+	free(report->msgs);
+	for (unsigned i = 0; i < report->error_count; i++) {
+		free(report->errors[i].path);
+	}
+	free(report->errors);
+}
+
+/* ---- JSON */
+
+static uint64_t report_ns(struct timeval tv)
+{
+	return (uint64_t)tv.tv_sec * 1000000000ull + (uint64_t)tv.tv_usec * 1000ull;
+}
+
+static void report_routes(const struct zc_report *report, struct zc_json *json)
+{
+	zc_json_open(json, "routes", '{');
+	for (int kind = ZC_ROUTE_AUTO + 1; kind < ZC_ROUTE_COUNT; kind++) {
+		if (report->routes[kind].files == 0 && report->routes[kind].bytes == 0) {
+			continue;
+		}
+		zc_json_open(json, zc_route_name((enum zc_route_kind)kind), '{');
+		zc_json_u64(json, "files", report->routes[kind].files);
+		zc_json_u64(json, "bytes", report->routes[kind].bytes);
+		zc_json_close(json, '}');
+	}
+	zc_json_close(json, '}');
+}
+
+static void report_machine(const struct zc_report *report, struct zc_json *json)
+{
+	if (report->engine.name != NULL) {
+		zc_json_open(json, "engine", '{');
+		zc_json_str(json, "name", report->engine.name);
+		zc_json_u64(json, "block_bytes", report->block_bytes);
+		zc_json_u64(json, "queue_depth", report->engine.depth);
+		zc_json_u64(json, "lanes", 1);
+		zc_json_bool(json, "direct", report->direct);
+		zc_json_close(json, '}');
+	}
+	if (report->region.len_bytes != 0) {
+		zc_json_open(json, "pool", '{');
+		zc_json_u64(json, "bytes", report->region.len_bytes);
+		zc_json_str(json, "pages", zc_pages_name(report->region.got));
+		zc_json_u64(json, "page_bytes", report->region.page_bytes);
+		if (report->region.node != ZC_NODE_ANY) {
+			zc_json_open(json, "nodes", '[');
+			zc_json_u64(json, NULL, (uint64_t)report->region.node);
+			zc_json_close(json, ']');
+		}
+		zc_json_u64(json, "leaked_buffers", report->leaked_buffers);
+		zc_json_close(json, '}');
+	}
+	zc_json_open(json, "fallbacks", '[');
+	for (unsigned i = 0; i < report->fallbacks.count; i++) {
+		const struct zc_fallback *fallback = &report->fallbacks.list[i];
+
+		zc_json_open(json, NULL, '{');
+		zc_json_str(json, "from", fallback->from);
+		zc_json_str(json, "to", fallback->to);
+		zc_json_str(json, "op", fallback->op);
+		zc_json_str(json, "reason", fallback->code == 0 ? "0 bytes" : zc_errno_name(fallback->code));
+		zc_json_u64(json, "count", fallback->count);
+		zc_json_close(json, '}');
+	}
+	zc_json_close(json, ']');
+}
+
+static void report_errors(const struct zc_report *report, struct zc_json *json)
+{
+	zc_json_open(json, "errors", '[');
+	for (unsigned i = 0; i < report->error_count; i++) {
+		const struct zc_item_error *error = &report->errors[i];
+
+		zc_json_open(json, NULL, '{');
+		if (error->path != NULL) {
+			zc_json_name(json, "path", error->path);
+		}
+		zc_json_str(json, "op", error->op);
+		if (error->code != 0) {
+			zc_json_str(json, "errno", zc_errno_name(error->code));
+		}
+		if (error->off_bytes != ZC_OFF_NONE) {
+			zc_json_u64(json, "offset", error->off_bytes);
+		}
+		if (error->side != ZC_SIDE_NONE) {
+			zc_json_str(json, "side", zc_side_name(error->side));
+		}
+		zc_json_close(json, '}');
+	}
+	zc_json_close(json, ']');
+}
+
+static void report_counts(const struct zc_report *report, struct zc_json *json)
+{
+	zc_json_open(json, "bytes", '{');
+	zc_json_u64(json, "logical", report->bytes.logical);
+	zc_json_u64(json, "data", report->bytes.data);
+	zc_json_u64(json, "holes", report->bytes.holes);
+	zc_json_close(json, '}');
+	zc_json_open(json, "items", '{');
+	zc_json_u64(json, "files", report->items.files);
+	zc_json_u64(json, "skipped", report->items.skipped);
+	zc_json_u64(json, "failed", report->items.failed);
+	zc_json_close(json, '}');
+}
+
+static void report_seconds(const struct zc_report *report, struct zc_json *json, uint64_t total_ns)
+{
+	struct rusage usage;
+
+	zc_json_open(json, "seconds", '{');
+	zc_json_seconds(json, "total", total_ns);
+	zc_json_seconds(json, "copy", report->ns.copy);
+	zc_json_seconds(json, "durable", report->ns.durable);
+	zc_json_close(json, '}');
+	if (getrusage(RUSAGE_SELF, &usage) == 0) {
+		zc_json_open(json, "cpu_seconds", '{');
+		zc_json_seconds(json, "user", report_ns(usage.ru_utime));
+		zc_json_seconds(json, "system", report_ns(usage.ru_stime));
+		zc_json_close(json, '}');
+		zc_json_u64(json, "peak_rss_bytes", (uint64_t)usage.ru_maxrss * 1024);
+		zc_json_u64(json, "minor_faults", (uint64_t)usage.ru_minflt);
+	}
+}
+
+int zc_report_write(const struct zc_report *report, FILE *file, uint64_t total_ns)
+{
+	struct zc_json json;
+	int status = report->signal != 0 ? 128 + report->signal : report->status;
+
+	zc_json_init(&json, file);
+	zc_json_open(&json, NULL, '{');
+	zc_json_str(&json, "schema", "zcopy.report/1");
+	zc_json_str(&json, "version", ZC_VERSION);
+	zc_json_bool(&json, "ok", status == 0);
+	zc_json_u64(&json, "exit_code", (uint64_t)status);
+	report_counts(report, &json);
+	report_seconds(report, &json, total_ns);
+	report_routes(report, &json);
+	report_machine(report, &json);
+	if (report->durability != NULL) {
+		zc_json_str(&json, "durability", report->durability);
+	}
+	report_errors(report, &json);
+	zc_json_close(&json, '}');
+	fputc('\n', file);
+	return fflush(file) != 0 || ferror(file) ? -EIO : 0;
+}
+
+/* ---- people */
+
+void zc_report_print(const struct zc_report *report, FILE *file, uint64_t total_ns)
+{
+	char logical[16];
+	char data[16];
+	char rate[16];
+	double seconds = (double)total_ns / 1e9;
+
+	fprintf(file, "zcopy: %s in %.3f s (%s/s), %s of it data", zc_format_size(logical, report->bytes.logical), seconds,
+	        zc_format_size(rate, seconds > 0 ? (uint64_t)((double)report->bytes.logical / seconds) : 0),
+	        zc_format_size(data, report->bytes.data));
+	for (int kind = ZC_ROUTE_AUTO + 1; kind < ZC_ROUTE_COUNT; kind++) {
+		if (report->routes[kind].bytes != 0) {
+			fprintf(file, ", %s by %s", zc_format_size(data, report->routes[kind].bytes),
+			        zc_route_name((enum zc_route_kind)kind));
+		}
+	}
+	fputc('\n', file);
+	if (report->engine.name != NULL) {
+		fprintf(file, "zcopy: engine %s (%s), %s x %u%s\n", report->engine.name, report->engine.setup,
+		        zc_format_size(data, report->block_bytes), report->engine.depth,
+		        report->direct ? ", O_DIRECT" : "");
+	}
+	fprintf(file, "zcopy: %llu copied, %llu skipped, %llu failed\n", (unsigned long long)report->items.files,
+	        (unsigned long long)report->items.skipped, (unsigned long long)report->items.failed);
+}

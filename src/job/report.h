@@ -1,0 +1,27 @@
+/* report.h: how the job's own files add to the report. Private to job/. */
+#ifndef ZC_JOB_REPORT_H
+#define ZC_JOB_REPORT_H
+
+#include "zcopy/job.h"
+
+/* Statuses of contract section 2. */
+enum zc_status {
+	ZC_STATUS_SOME_FAILED = 1,
+	ZC_STATUS_USAGE = 2,
+	ZC_STATUS_CHANGED = 3,
+	ZC_STATUS_MISMATCH = 4,
+	ZC_STATUS_NO_SPACE = 5,
+	ZC_STATUS_REFUSED = 9,
+};
+
+void report_say(struct zc_report *report, enum zc_msg_kind kind, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+/* One failed item: "PATH: what: strerror", with hint behind it when not NULL. status 0: from the error
+ * (no space 5, mismatch 4, else 1). Returns err->code, so that "return report_fail(...)" reads well. */
+int report_fail(struct zc_report *report, int status, const char *path, const struct zc_err *err, const char *what,
+                const char *hint);
+void report_status(struct zc_report *report, int status);
+void report_fini(struct zc_report *report);
+
+#endif

@@ -1,0 +1,286 @@
+/*
+ * sink.c: opens what is to be written, and makes the result appear.
+ *
+ * A new name and a replaced file go through commit.c. Devices, FIFOs, descriptors and --inplace are
+ * written where they are. What cannot be replaced whole (its directory is not writable, its owner cannot
+ * be restored, it is a mount point or immutable) is refused with the hint --inplace, never silently done.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/fs.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include "item.h"
+#include "meta.h"
+
+#define HINT_INPLACE "--inplace would write into the existing file itself"
+
+static int sink_fail(struct item *item, const char *op, int code, const char *what)
+{
+	const char *hint = NULL;
+
+	if (item->replacing && !item->in_place &&
+	    (code == -EACCES || code == -EPERM || code == -EBUSY || code == -EXDEV)) {
+		hint = HINT_INPLACE;
+	}
+	return item_fail(item, ZC_SIDE_DST, 0, op, code, what, hint);
+}
+
+/* ---- in place */
+
+static int sink_check_device(struct item *item, int fd)
+{
+	uint64_t size = item->dst.shape.size_bytes;
+	uint64_t need = item->src.shape.size_bytes;
+
+	(void)fd;
+	if (need != ZC_SIZE_UNKNOWN && need > size) {
+		return item_fail(item, ZC_SIDE_DST, ZC_STATUS_NO_SPACE, "open", -ENOSPC,
+		                 "the device is smaller than the source; nothing was written", NULL);
+	}
+	return 0;
+}
+
+/* A block device is opened exclusively: the kernel then refuses one that is mounted or otherwise in use. */
+static int sink_open_existing(struct item *item)
+{
+	struct target *target = &item->target;
+	bool block = S_ISBLK(target->st.st_mode);
+	int flags = O_WRONLY | O_CLOEXEC | O_NOCTTY | (block && !item->cfg->allow_mounted ? O_EXCL : 0);
+	int fd = openat(target->dir_fd, target->name, flags);
+	int res;
+
+	if (fd < 0) {
+		res = errno == EINTR && zc_stopped() ? -ECANCELED : -errno;
+		return item_fail(item, ZC_SIDE_DST, 0, "open", res, "cannot open for writing",
+		                 block && res == -EBUSY ? "mounted or in use; --allow-mounted writes all the same" : NULL);
+	}
+	res = zc_end_from_fd(&item->dst, fd, ZC_DIR_DST, true);
+	if (res < 0) {
+		close(fd);
+		return item_fail(item, ZC_SIDE_DST, 0, "open", res, "cannot open for writing", NULL);
+	}
+	item->in_place = true;
+	return block ? sink_check_device(item, fd) : 0;
+}
+
+static int sink_open_fd(struct item *item)
+{
+	int res = zc_end_from_fd(&item->dst, item->dst_uri.fd, ZC_DIR_DST, false);
+
+	item->in_place = true;
+	return res < 0 ? item_fail(item, ZC_SIDE_DST, 0, "fstat", res, "cannot write", NULL) : 0;
+}
+
+/* ---- whole or not at all */
+
+static int sink_open_old(struct item *item)
+{
+	item->old_fd = openat(item->target.dir_fd, item->target.name,
+	                      O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC | O_NOCTTY);
+	return item->old_fd;
+}
+
+/* What can be known before a byte is copied: the old file is immutable, or a mount point of its own. */
+static int sink_check_replaceable(struct item *item)
+{
+	unsigned flags = 0;
+	struct statx stx;
+
+	if (sink_open_old(item) >= 0 && ioctl(item->old_fd, FS_IOC_GETFLAGS, &flags) == 0 &&
+	    (flags & (FS_IMMUTABLE_FL | FS_APPEND_FL))) {
+		return sink_fail(item, "ioctl FS_IOC_GETFLAGS", -EPERM, "cannot replace an immutable or append-only file");
+	}
+	if (statx(item->target.dir_fd, item->target.name, AT_SYMLINK_NOFOLLOW, 0, &stx) == 0 &&
+	    (stx.stx_attributes & stx.stx_attributes_mask & STATX_ATTR_MOUNT_ROOT)) {
+		return sink_fail(item, "rename", -EBUSY, "cannot replace a mount point");
+	}
+	return 0;
+}
+
+static int sink_begin(struct item *item)
+{
+	const char *op = "";
+	mode_t mode = item->src.shape.caps & ZC_CAP_REG ? item->src_st.st_mode : 0666;
+	int res;
+
+	if (item->durability == ZC_DURABILITY_FULL && item->target.dir_searchable_only) {
+		return sink_fail(item, "open", -EACCES, "the directory cannot be synced, as --durability=full wants");
+	}
+	if (item->replacing) {
+		res = sink_check_replaceable(item);
+		if (res < 0) {
+			return res;
+		}
+	}
+	res = commit_begin(&item->commit, &item->target, mode, item->cfg->umask, &item->report->fallbacks, &op);
+	if (res < 0) {
+		return sink_fail(item, op, res, item->replacing ? "cannot create a new file beside it" : "cannot create");
+	}
+	item->committing = true;
+	if (item->replacing && !(item->cfg->preserve & ZC_PRESERVE_OWNER)) {
+		res = meta_keep_owner(item->commit.fd, &item->target.st);
+		if (res < 0) {
+			return sink_fail(item, "fchown", res, "cannot keep the owner of the file to be replaced");
+		}
+	}
+	/* the descriptor stays commit's: dst is not closed as an end */
+	res = zc_end_from_fd(&item->dst, item->commit.fd, ZC_DIR_DST, true);
+	if (res < 0) {
+		return sink_fail(item, "fstat", res, "cannot create");
+	}
+	item->dst.shape.caps |= ZC_CAP_FRESH;
+	return 0;
+}
+
+static int sink_open_regular(struct item *item)
+{
+	item->replacing = item->target.exists;
+	if (item->durability == ZC_DURABILITY_AUTO) {
+		item->durability = item->replacing ? ZC_DURABILITY_DATA : ZC_DURABILITY_NONE;
+	}
+	if (item->replacing && item->cfg->inplace) {
+		item->in_place = true;
+		return sink_open_existing(item);
+	}
+	return sink_begin(item);
+}
+
+int sink_open(struct item *item)
+{
+	item->durability = item->cfg->durability;
+	if (item->dst_uri.kind == ZC_END_FD) {
+		return sink_open_fd(item);
+	}
+	if (item->dst_uri.kind != ZC_END_PATH) {
+		zc_end_from_synth(&item->dst, &item->dst_uri, ZC_DIR_DST);
+		return 0;
+	}
+	if (item->target.exists && !S_ISREG(item->target.st.st_mode)) {
+		return sink_open_existing(item);
+	}
+	return sink_open_regular(item);
+}
+
+/* ---- all bytes are there */
+
+static int sink_attributes(struct item *item)
+{
+	unsigned preserve = item->src.shape.caps & ZC_CAP_SYNTH ? 0 : item->cfg->preserve;
+	const char *op = "";
+	int fd = item->dst.shape.fd;
+	int res = 0;
+
+	if (item->committing && item->replacing && !(preserve & ZC_PRESERVE_MODE)) {
+		res = meta_keep_rest(fd, item->old_fd, &item->target.st, &op);
+	} else if (item->committing && item->commit.private_mode) {
+		op = "fchmod";
+		res = fchmod(fd, item->commit.final_mode) < 0 ? -errno : 0;
+	}
+	if (res == 0 && preserve != 0 && (item->dst.shape.caps & ZC_CAP_REG)) {
+		res = meta_preserve(fd, item->src.shape.fd, &item->src_st, preserve, &op);
+	}
+	return res < 0 ? sink_fail(item, op, res, "cannot keep its attributes") : 0;
+}
+
+/* Errors of fdatasync are final: after one the kernel has forgotten which pages were lost. */
+static int sink_sync(struct item *item)
+{
+	unsigned caps = item->dst.shape.caps;
+	bool wanted = item->durability == ZC_DURABILITY_DATA || item->durability == ZC_DURABILITY_FULL ||
+	              (item->durability == ZC_DURABILITY_AUTO && (caps & ZC_CAP_BLOCK));
+	uint64_t from = zc_now_ns();
+	int res;
+
+	if (!wanted || !(caps & (ZC_CAP_REG | ZC_CAP_BLOCK))) {
+		return 0;
+	}
+	res = item->durability == ZC_DURABILITY_FULL ? fsync(item->dst.shape.fd) : fdatasync(item->dst.shape.fd);
+	res = res < 0 ? -errno : 0;
+	item->report->ns.durable += zc_now_ns() - from;
+	if (res < 0) {
+		return sink_fail(item, "fdatasync", res, "cannot be made durable");
+	}
+	atomic_fetch_add_explicit(&item->progress->durable, item->total_bytes, memory_order_relaxed);
+	return 0;
+}
+
+/* Written pages leave the cache only when clean. Advice: it never fails the copy. */
+static void sink_drop_cache(const struct item *item)
+{
+	if (item->cfg->cache != ZC_CACHE_DROP) {
+		return;
+	}
+	if ((item->dst.shape.caps & ZC_CAP_REG) &&
+	    sync_file_range(item->dst.shape.fd, 0, 0,
+	                    SYNC_FILE_RANGE_WAIT_BEFORE | SYNC_FILE_RANGE_WRITE | SYNC_FILE_RANGE_WAIT_AFTER) == 0) {
+		(void)posix_fadvise(item->dst.shape.fd, 0, 0, POSIX_FADV_DONTNEED);
+	}
+	if (item->src.shape.caps & ZC_CAP_REG) {
+		(void)posix_fadvise(item->src.shape.fd, 0, 0, POSIX_FADV_DONTNEED);
+	}
+}
+
+static int sink_rename(struct item *item)
+{
+	const char *op = "";
+	bool keep = item->cfg->update == ZC_UPDATE_NONE || item->cfg->update == ZC_UPDATE_NONE_FAIL;
+	uint64_t from = zc_now_ns();
+	int res = commit_publish(&item->commit, keep, &op);
+
+	if (res == -EEXIST && item->cfg->update == ZC_UPDATE_NONE) {
+		item->report->items.skipped++; /* somebody else made it meanwhile */
+		return ITEM_SKIP;
+	}
+	if (res < 0) {
+		return sink_fail(item, op, res, "cannot be given its name");
+	}
+	if (item->replacing && item->target.st.st_nlink > 1) {
+		item->report->hardlinks_cut++;
+	}
+	if (item->durability == ZC_DURABILITY_FULL) {
+		res = commit_sync_dir(&item->commit);
+		item->report->ns.durable += zc_now_ns() - from;
+		if (res < 0) {
+			return sink_fail(item, "fsync", res, "is complete, but its directory cannot be synced");
+		}
+	}
+	return 0;
+}
+
+int sink_publish(struct item *item)
+{
+	int res = sink_attributes(item);
+
+	if (res == 0) {
+		res = sink_sync(item);
+	}
+	if (res == 0) {
+		sink_drop_cache(item);
+		if (item->committing) {
+			res = sink_rename(item);
+		}
+	}
+	if (res == 0) {
+		/* NFS, FUSE and quotas may speak up only now */
+		res = item->committing ? commit_end(&item->commit) : zc_end_close(&item->dst);
+		if (res < 0) {
+			return sink_fail(item, "close", res, "closing it failed: its bytes may be lost");
+		}
+	}
+	return res;
+}
+
+void sink_close(struct item *item)
+{
+	if (item->committing) {
+		(void)commit_end(&item->commit);
+	} else {
+		(void)zc_end_close(&item->dst);
+	}
+	if (item->old_fd >= 0) {
+		close(item->old_fd);
+		item->old_fd = -1;
+	}
+}

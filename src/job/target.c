@@ -1,0 +1,184 @@
+/*
+ * target.c: from an operand to (held directory, one name).
+ *
+ * The path is walked by the kernel once, here, when the directory is opened; everything later happens
+ * below that descriptor, so that nobody can redirect it by renaming or replacing parents.
+ */
+#include "target.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <unistd.h>
+
+#define LINKS_MAX 40 /* as the kernel's own limit */
+
+const char *target_basename(const char *path, size_t *ret_len)
+{
+	size_t end = strlen(path);
+	size_t start;
+
+	while (end > 1 && path[end - 1] == '/') {
+		end--;
+	}
+	start = end;
+	while (start > 0 && path[start - 1] != '/') {
+		start--;
+	}
+	*ret_len = end - start;
+	return path + start;
+}
+
+static int target_open_dir(struct target *target, int at_fd, const char *path)
+{
+	target->dir_searchable_only = false;
+	target->dir_fd = openat(at_fd, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (target->dir_fd < 0 && errno == EACCES) {
+		target->dir_searchable_only = true;
+		target->dir_fd = openat(at_fd, path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	}
+	return target->dir_fd < 0 ? -errno : 0;
+}
+
+/* Splits path at its last component and opens the directory part, relative to at_fd. */
+static int target_split(struct target *target, int at_fd, const char *path)
+{
+	char dir[PATH_MAX];
+	size_t len;
+	const char *base = target_basename(path, &len);
+	size_t dir_len = (size_t)(base - path);
+
+	if (len == 0) {
+		return path[0] == '\0' ? -ENOENT : -EISDIR; /* "" or "/" */
+	}
+	if (len > NAME_MAX || dir_len >= sizeof(dir)) {
+		return -ENAMETOOLONG;
+	}
+	if (path[dir_len + len] == '/') {
+		return -ENOTDIR; /* a trailing slash names a directory, which this is not */
+	}
+	memcpy(target->name, base, len);
+	target->name[len] = '\0';
+	memcpy(dir, path, dir_len);
+	dir[dir_len] = '\0';
+	return target_open_dir(target, at_fd, dir_len == 0 ? "." : dir);
+}
+
+static bool target_foreign_link(const struct stat *dir, const struct stat *link)
+{
+	return (dir->st_mode & S_ISVTX) && (dir->st_mode & S_IWOTH) && link->st_uid != 0 &&
+	       link->st_uid != geteuid() && link->st_uid != dir->st_uid;
+}
+
+/* Replaces target by what the symlink it names points at. */
+static int target_follow(struct target *target, const char **ret_refused)
+{
+	struct target next;
+	struct stat dir;
+	char path[PATH_MAX];
+	ssize_t len;
+	int res;
+
+	if (fstat(target->dir_fd, &dir) < 0) {
+		return -errno;
+	}
+	if (target_foreign_link(&dir, &target->st)) {
+		*ret_refused = "not following a stranger's symlink in a sticky directory";
+		return -EACCES;
+	}
+	len = readlinkat(target->dir_fd, target->name, path, sizeof(path) - 1);
+	if (len < 0) {
+		return -errno;
+	}
+	path[len] = '\0';
+	res = target_split(&next, target->dir_fd, path);
+	if (res < 0) {
+		return res;
+	}
+	close(target->dir_fd);
+	*target = next;
+	return 0;
+}
+
+/* Looks at the name; follows it while it is a symlink. */
+static int target_look(struct target *target, const char **ret_refused)
+{
+	for (unsigned links = 0; links <= LINKS_MAX; links++) {
+		int res;
+
+		target->exists = fstatat(target->dir_fd, target->name, &target->st, AT_SYMLINK_NOFOLLOW) == 0;
+		if (!target->exists && errno != ENOENT) {
+			return -errno;
+		}
+		if (!target->exists && links > 0) {
+			*ret_refused = "not writing through a dangling symlink";
+			return -ENOENT;
+		}
+		if (!target->exists || !S_ISLNK(target->st.st_mode)) {
+			return 0;
+		}
+		res = target_follow(target, ret_refused);
+		if (res < 0) {
+			if (res == -ENOENT) {
+				*ret_refused = "not writing through a dangling symlink";
+			}
+			return res;
+		}
+	}
+	return -ELOOP;
+}
+
+static int target_finish(struct target *ret_target, struct target *target, const char **ret_refused)
+{
+	int res = target_look(target, ret_refused);
+
+	if (res < 0) {
+		close(target->dir_fd);
+		return res;
+	}
+	*ret_target = *target;
+	return 0;
+}
+
+int target_open(struct target *ret_target, const char *path, const char **ret_refused)
+{
+	struct target target;
+	int res = target_split(&target, AT_FDCWD, path);
+
+	return res < 0 ? res : target_finish(ret_target, &target, ret_refused);
+}
+
+int target_open_in(struct target *ret_target, const char *dir_path, const char *name, const char **ret_refused)
+{
+	struct target target;
+	int res;
+
+	if (strlen(name) > NAME_MAX) {
+		return -ENAMETOOLONG;
+	}
+	memcpy(target.name, name, strlen(name) + 1);
+	res = target_open_dir(&target, AT_FDCWD, dir_path);
+	return res < 0 ? res : target_finish(ret_target, &target, ret_refused);
+}
+
+void target_close(struct target *target)
+{
+	close(target->dir_fd);
+}
+
+bool target_link_is_unsafe(const char *path)
+{
+	struct target target;
+	struct stat dir;
+	bool unsafe = false;
+
+	if (target_split(&target, AT_FDCWD, path) < 0) {
+		return false;
+	}
+	if (fstatat(target.dir_fd, target.name, &target.st, AT_SYMLINK_NOFOLLOW) == 0 &&
+	    S_ISLNK(target.st.st_mode) && fstat(target.dir_fd, &dir) == 0) {
+		unsafe = target_foreign_link(&dir, &target.st);
+	}
+	close(target.dir_fd);
+	return unsafe;
+}
