@@ -1,0 +1,243 @@
+/*
+ * zcopy: moves bytes between any two ends; a destination is the old file or the whole new one.
+ *
+ * The map of the house (docs/design.md tells it at length; each room has a header in include/zcopy):
+ *
+ *   cli       main.c this file | args.c the option table | progress.c the bar
+ *   job       run.c a command line, source by source | target.c from a path to (directory, name)
+ *             source.c what is read | sink.c what is written | copy.c span by span, once more on change
+ *             choose.c which way and why | lane.c engine, pool and pipe | commit.c how a file appears
+ *             meta.c owner, mode, ACL, times | report.c what happened
+ *   route     reflink.c cfr.c sendfile.c splice.c: the kernel moves a span | buffer.c: our buffers do
+ *   endpoint  file.c stream.c synth.c: what an end is and which request moves its bytes
+ *   engine    uring.c | sync.c: perform requests, pulled completions
+ *   mem       page.c huge page ladder | topo.c NUMA | pool.c buffers of one lane
+ *   base      errors, numbers, names of ends, quoting, JSON
+ *   arch      what depends on the instruction set
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/time.h>
+#include <unistd.h>
+
+#include "args.h"
+#include "progress.h"
+
+#define STATUS_FAILED 1
+#define STATUS_USAGE 2
+
+/* ---- signals: the first asks the job to stop and clean up, the second ends us at once */
+
+static void main_on_signal(int number)
+{
+	const struct itimerval nudge = { .it_interval = { .tv_usec = 50000 }, .it_value = { .tv_usec = 50000 } };
+
+	if (zc_stopped()) {
+		signal(number, SIG_DFL);
+		raise(number);
+		return;
+	}
+	__atomic_store_n(&zc_stop_signal, number, __ATOMIC_RELAXED);
+	/* a blocking call entered just now would miss this signal: interrupt it again and again */
+	setitimer(ITIMER_REAL, &nudge, NULL);
+}
+
+static void main_on_nudge(int number)
+{
+	(void)number;
+}
+
+static void main_catch(int number, void (*handler)(int))
+{
+	struct sigaction old;
+	struct sigaction action = { .sa_handler = handler }; /* no SA_RESTART: blocking calls shall return */
+
+	if (sigaction(number, NULL, &old) == 0 && old.sa_handler == SIG_IGN) {
+		return; /* as nohup and shells' background jobs want it */
+	}
+	sigaction(number, &action, NULL);
+}
+
+static void main_signals(void)
+{
+	main_catch(SIGINT, main_on_signal);
+	main_catch(SIGTERM, main_on_signal);
+	main_catch(SIGHUP, main_on_signal);
+	main_catch(SIGALRM, main_on_nudge);
+	signal(SIGPIPE, SIG_IGN); /* EPIPE says it with the side that failed */
+	signal(SIGXFSZ, SIG_IGN); /* EFBIG says it */
+}
+
+/* A data file must never become descriptor 0, 1 or 2. What was closed fails when used. */
+static void main_guard_descriptors(void)
+{
+	for (int fd = 0; fd <= 2; fd++) {
+		if (fcntl(fd, F_GETFD) < 0 && errno == EBADF) {
+			(void)!open("/dev/null", fd == 0 ? O_WRONLY : O_RDONLY);
+		}
+	}
+}
+
+/* ---- what is said */
+
+static int main_usage(const char *message)
+{
+	fprintf(stderr, "zcopy: %s\nTry 'zcopy --help' for more information.\n", message);
+	return STATUS_USAGE;
+}
+
+static bool main_stdout_is_an_end(const struct zc_job_cfg *cfg)
+{
+	struct zc_uri uri;
+	const char *why;
+
+	return !cfg->dest_is_dir && zc_uri_parse(&uri, cfg->dest, ZC_DIR_DST, &why) == 0 && uri.kind == ZC_END_FD &&
+	       uri.fd == STDOUT_FILENO;
+}
+
+static void main_show(struct zc_report *report, const struct zc_args *args, FILE *say)
+{
+	for (; report->msg_next < report->msg_count; report->msg_next++) {
+		const struct zc_msg *msg = &report->msgs[report->msg_next];
+
+		switch (msg->kind) {
+		case ZC_MSG_ERROR:
+			fprintf(stderr, "zcopy: %s\n", msg->text);
+			break;
+		case ZC_MSG_EXPLAIN:
+			fprintf(stderr, "zcopy: explain: %s\n", msg->text);
+			break;
+		case ZC_MSG_SAY:
+			if (!args->job.quiet) {
+				fprintf(say, "%s\n", msg->text);
+			}
+			break;
+		}
+	}
+}
+
+/* Opened before the first byte is copied: a report that cannot be written is said early. */
+static FILE *main_open_report(const struct zc_args *args)
+{
+	if (args->report_path == NULL) {
+		return NULL;
+	}
+	if (strcmp(args->report_path, "-") == 0) {
+		return stdout;
+	}
+	return fopen(args->report_path, "we");
+}
+
+/* Lost output is a failure: a full disk behind "zcopy -v > log" must not pass for success. */
+static int main_close_stdout(void)
+{
+	bool failed = ferror(stdout) != 0;
+
+	if ((fclose(stdout) != 0 && errno != EBADF) || failed) {
+		fprintf(stderr, "zcopy: standard output: cannot write: %s\n", strerror(errno));
+		return STATUS_FAILED;
+	}
+	return 0;
+}
+
+/* ---- the run */
+
+static int main_report(const struct zc_args *args, struct zc_report *report, FILE *file, uint64_t started_ns)
+{
+	uint64_t total_ns = zc_now_ns() - started_ns;
+	int res = 0;
+
+	if (args->stats && !args->job.quiet) {
+		zc_report_print(report, stderr, total_ns);
+	}
+	if (file != NULL) {
+		res = zc_report_write(report, file, total_ns);
+		if (file != stdout && fclose(file) != 0) {
+			res = -errno;
+		}
+	}
+	if (res < 0) {
+		fprintf(stderr, "zcopy: %s: cannot write the report: %s\n", args->report_path, strerror(-res));
+		return STATUS_FAILED;
+	}
+	return 0;
+}
+
+static int main_copy(const struct zc_args *args, uint64_t started_ns)
+{
+	struct zc_progress counters = { 0 };
+	struct progress progress;
+	struct zc_job *job;
+	struct zc_report *report;
+	bool stdout_is_end = main_stdout_is_an_end(&args->job);
+	FILE *file;
+	int status;
+	int number;
+
+	if (stdout_is_end && args->report_path != NULL && strcmp(args->report_path, "-") == 0) {
+		return main_usage("--report=-: standard output is an end of this copy");
+	}
+	file = main_open_report(args);
+	if (args->report_path != NULL && file == NULL) {
+		fprintf(stderr, "zcopy: %s: cannot open the report: %s\n", args->report_path, strerror(errno));
+		return STATUS_FAILED;
+	}
+	if (zc_job_open(&job, &args->job, &counters) < 0) {
+		fprintf(stderr, "zcopy: out of memory\n");
+		return STATUS_FAILED;
+	}
+	report = zc_job_report(job);
+	progress_start(&progress, args, &counters, started_ns);
+	while (zc_job_step(job)) {
+		progress_pause(&progress);
+		main_show(report, args, stdout_is_end ? stderr : stdout);
+		progress_resume(&progress);
+	}
+	progress_stop(&progress);
+	zc_job_finish(job);
+	main_show(report, args, stdout_is_end ? stderr : stdout);
+	status = main_report(args, report, file, started_ns);
+	status = status > report->status ? status : report->status;
+	number = report->signal;
+	zc_job_close(job);
+	if (number != 0) {
+		fflush(NULL);
+		signal(number, SIG_DFL);
+		raise(number);
+	}
+	return status;
+}
+
+int main(int argc, char **argv)
+{
+	uint64_t started_ns = zc_now_ns();
+	struct zc_args args;
+	char message[300];
+	int status = 0;
+	int lost;
+
+	main_guard_descriptors();
+	if (zc_args_parse(&args, argc, argv, message, sizeof(message)) < 0) {
+		return main_usage(message);
+	}
+	main_signals();
+	args.job.umask = umask(0);
+	umask(args.job.umask);
+	switch (args.command) {
+	case ZC_COMMAND_HELP:
+		zc_args_help(stdout);
+		break;
+	case ZC_COMMAND_VERSION:
+		zc_args_version(stdout);
+		break;
+	case ZC_COMMAND_COPY:
+		status = main_copy(&args, started_ns);
+		break;
+	}
+	lost = main_close_stdout();
+	return status > lost ? status : lost;
+}

@@ -1,0 +1,204 @@
+/*
+ * progress.c: the bar. Bytes read, written and durable are different things and are shown apart: a bar
+ * that runs ahead of the disk is a lie told to the person who pulls the plug.
+ */
+#include "progress.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#define TICK_NS 200000000ull
+#define SHOW_AFTER_NS 1000000000ull
+/* auto: smaller copies are over before anybody could read a bar */
+#define WORTH_BYTES (64 * ZC_MIB)
+
+/* At least one source is large, or its size cannot be told. */
+static bool progress_is_worth_it(const struct zc_job_cfg *cfg)
+{
+	uint64_t total = 0;
+
+	for (unsigned i = 0; i < cfg->source_count; i++) {
+		struct zc_uri uri;
+		const char *why;
+		struct stat st;
+
+		if (zc_uri_parse(&uri, cfg->sources[i], ZC_DIR_SRC, &why) < 0) {
+			continue;
+		}
+		if (uri.kind != ZC_END_PATH || fstatat(AT_FDCWD, uri.path, &st, 0) < 0 || !S_ISREG(st.st_mode)) {
+			return true;
+		}
+		total += (uint64_t)st.st_size;
+	}
+	return total >= WORTH_BYTES;
+}
+
+static bool progress_in_foreground(void)
+{
+	return tcgetpgrp(STDERR_FILENO) == getpgrp();
+}
+
+static void progress_erase(struct progress *progress)
+{
+	if (progress->shown) {
+		fputs("\r\033[K", stderr);
+		fflush(stderr);
+		progress->shown = false;
+	}
+}
+
+static void progress_rate(struct progress *progress, uint64_t now_ns, uint64_t written)
+{
+	double seconds = (double)(now_ns - progress->last_ns) / 1e9;
+	double now = seconds > 0 ? (double)(written - progress->last_written) / seconds : 0;
+
+	progress->rate = progress->last_ns == progress->started_ns ? now : progress->rate * 0.7 + now * 0.3;
+	progress->last_ns = now_ns;
+	progress->last_written = written;
+}
+
+static void progress_json(const struct progress *progress, uint64_t now_ns)
+{
+	const struct zc_progress *counters = progress->counters;
+	uint64_t total = atomic_load_explicit(&counters->total, memory_order_relaxed);
+
+	fprintf(stderr, "{\"seconds\":%.3f,\"read\":%" PRIu64 ",\"written\":%" PRIu64 ",\"durable\":%" PRIu64,
+	        (double)(now_ns - progress->started_ns) / 1e9, atomic_load_explicit(&counters->read, memory_order_relaxed),
+	        atomic_load_explicit(&counters->written, memory_order_relaxed),
+	        atomic_load_explicit(&counters->durable, memory_order_relaxed));
+	if (total != ZC_SIZE_UNKNOWN) {
+		fprintf(stderr, ",\"total\":%" PRIu64, total);
+	}
+	fprintf(stderr, ",\"rate\":%.0f}\n", progress->rate);
+	fflush(stderr);
+}
+
+static void progress_bar(struct progress *progress)
+{
+	const struct zc_progress *counters = progress->counters;
+	uint64_t total = atomic_load_explicit(&counters->total, memory_order_relaxed);
+	uint64_t written = progress->last_written;
+	char read_text[16];
+	char written_text[16];
+	char durable_text[16];
+	char rate_text[16];
+	char share[64] = "";
+
+	if (total != ZC_SIZE_UNKNOWN && total > 0) {
+		uint64_t left = total > written ? total - written : 0;
+		uint64_t eta = progress->rate > 1 ? (uint64_t)((double)left / progress->rate) : 0;
+
+		snprintf(share, sizeof(share), "%3u%%  ETA %u:%02u  ", (unsigned)(zc_min_u64(written, total) * 100 / total),
+		         (unsigned)(eta / 60), (unsigned)(eta % 60));
+	}
+	fprintf(stderr, "\r\033[K%s%s/s  read %s  written %s  durable %s", share,
+	        zc_format_size(rate_text, (uint64_t)progress->rate),
+	        zc_format_size(read_text, atomic_load_explicit(&counters->read, memory_order_relaxed)),
+	        zc_format_size(written_text, written),
+	        zc_format_size(durable_text, atomic_load_explicit(&counters->durable, memory_order_relaxed)));
+	fflush(stderr);
+	progress->shown = true;
+}
+
+static void progress_tick(struct progress *progress)
+{
+	uint64_t now_ns = zc_now_ns();
+
+	progress_rate(progress, now_ns, atomic_load_explicit(&progress->counters->written, memory_order_relaxed));
+	if (progress->mode == ZC_PROGRESS_JSON) {
+		progress_json(progress, now_ns);
+	} else if (progress->mode == ZC_PROGRESS_ALWAYS ||
+	           (now_ns - progress->started_ns >= SHOW_AFTER_NS && progress_in_foreground())) {
+		progress_bar(progress);
+	}
+}
+
+static void *progress_thread(void *arg)
+{
+	struct progress *progress = arg;
+
+	pthread_mutex_lock(&progress->lock);
+	while (!progress->stop) {
+		struct timespec until;
+		uint64_t at = zc_now_ns() + TICK_NS;
+
+		until.tv_sec = (time_t)(at / 1000000000ull);
+		until.tv_nsec = (long)(at % 1000000000ull);
+		if (pthread_cond_timedwait(&progress->wake, &progress->lock, &until) == ETIMEDOUT && !progress->stop) {
+			progress_tick(progress);
+		}
+	}
+	pthread_mutex_unlock(&progress->lock);
+	return NULL;
+}
+
+void progress_start(struct progress *progress, const struct zc_args *args, struct zc_progress *counters,
+                    uint64_t started_ns)
+{
+	pthread_condattr_t attr;
+	sigset_t all;
+	sigset_t old;
+
+	*progress = (struct progress){
+		.counters = counters,
+		.started_ns = started_ns,
+		.last_ns = started_ns,
+		.mode = args->progress,
+	};
+	if (args->progress == ZC_PROGRESS_NEVER || args->job.dry_run ||
+	    (args->progress == ZC_PROGRESS_AUTO &&
+	     (args->job.quiet || !isatty(STDERR_FILENO) || !progress_is_worth_it(&args->job)))) {
+		return;
+	}
+	pthread_mutex_init(&progress->lock, NULL);
+	pthread_condattr_init(&attr);
+	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+	pthread_cond_init(&progress->wake, &attr);
+	pthread_condattr_destroy(&attr);
+	sigfillset(&all); /* signals are for the thread that copies */
+	pthread_sigmask(SIG_SETMASK, &all, &old);
+	progress->running = pthread_create(&progress->thread, NULL, progress_thread, progress) == 0;
+	pthread_sigmask(SIG_SETMASK, &old, NULL);
+}
+
+void progress_pause(struct progress *progress)
+{
+	if (progress->running) {
+		pthread_mutex_lock(&progress->lock);
+		progress_erase(progress);
+	}
+}
+
+void progress_resume(struct progress *progress)
+{
+	if (progress->running) {
+		pthread_mutex_unlock(&progress->lock);
+	}
+}
+
+void progress_stop(struct progress *progress)
+{
+	if (!progress->running) {
+		return;
+	}
+	pthread_mutex_lock(&progress->lock);
+	progress->stop = true;
+	pthread_cond_signal(&progress->wake);
+	pthread_mutex_unlock(&progress->lock);
+	pthread_join(progress->thread, NULL);
+	if (progress->mode == ZC_PROGRESS_JSON || progress->mode == ZC_PROGRESS_ALWAYS) {
+		progress_tick(progress); /* the last line says where it ended */
+	}
+	if (progress->mode == ZC_PROGRESS_ALWAYS) {
+		fputc('\n', stderr);
+	} else {
+		progress_erase(progress);
+	}
+	progress->running = false;
+}
