@@ -1,5 +1,6 @@
 /*
- * arch: what depends on the instruction set. Pure functions, no system calls, no allocation.
+ * arch: what depends on the instruction set. Pure functions, no allocation, and no system call but the
+ * one question to the kernel about the CPU on first use.
  * The generic implementation is complete; an ISA overrides only what it does better (test/arch
  * compares and times each override).
  *
@@ -17,7 +18,7 @@
 
 struct zc_arch_ops {
 	const char *isa;           /* "x86_64"                                              */
-	const char *crc32c_name;   /* which implementation: "generic", "sse4.2", "armv8"    */
+	const char *crc32c_name;   /* which implementation: "generic" "sse4.2" "armv8" "zbc"    */
 	/* CRC-32C (Castagnoli, reflected), as iSCSI: start with 0, feed the result back in. */
 	uint32_t (*crc32c)(uint32_t crc, const void *mem, size_t len_bytes);
 	bool (*is_zero)(const void *mem, size_t len_bytes);

@@ -58,8 +58,7 @@ struct zc_engine_cfg {
 	enum zc_engine_kind kind;
 	unsigned depth;        /* most requests in flight, 1 .. 4096                              */
 	unsigned thread_count; /* sync: helper threads, 0 = requests are performed inside submit  */
-	struct zc_pool *pool;  /* every req->buf is of it; registered with the ring where memlock
-	                        * allows; NULL = none, then req->buf is NULL                       */
+	struct zc_pool *pool;  /* registered with the ring where memlock allows; NULL = none      */
 	int node;              /* helper threads run on this node's CPUs; ZC_NODE_ANY             */
 	struct zc_fallbacks *fallbacks; /* what was refused at open, and later; may be NULL       */
 };

@@ -91,7 +91,7 @@ void zc_pool_give(struct zc_pool *pool, struct zc_buf *buf);
 /* TAKEN -> LENT and back: the engine's two ends of a loan, verified always. */
 void zc_buf_lend(struct zc_buf *buf);
 void zc_buf_return(struct zc_buf *buf);
-void zc_buf_lose(struct zc_pool *pool, struct zc_buf *buf); /* LENT -> LOST */
+void zc_buf_lose(struct zc_buf *buf); /* LENT -> LOST */
 
 unsigned zc_pool_free_count(const struct zc_pool *pool);
 unsigned zc_pool_buf_count(const struct zc_pool *pool);

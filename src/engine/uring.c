@@ -410,7 +410,7 @@ static void slot_lose(struct uring_engine *uring, struct slot *slot)
 {
 	slot->req->err = -ENOTRECOVERABLE;
 	if (slot->req->buf) {
-		zc_buf_lose(uring->pool, slot->req->buf);
+		zc_buf_lose(slot->req->buf);
 	}
 	slot->generation++;
 	slot_finish(uring, slot);

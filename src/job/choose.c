@@ -57,6 +57,9 @@ static void choose_explain_ends(const struct chooser *ch)
 	char size[16];
 	char fs[24];
 
+	if (!ch->cfg->explain) {
+		return;
+	}
 	for (int i = 0; i < 2; i++) {
 		const struct zc_shape *shape = &ends[i]->shape;
 

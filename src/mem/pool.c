@@ -173,9 +173,8 @@ void zc_buf_return(struct zc_buf *buf)
 	buf->state = ZC_BUF_TAKEN;
 }
 
-void zc_buf_lose(struct zc_pool *pool, struct zc_buf *buf)
+void zc_buf_lose(struct zc_buf *buf)
 {
-	zc_verify(pool_owns(pool, buf));
 	zc_verify(buf->state == ZC_BUF_LENT);
 	buf->state = ZC_BUF_LOST;
 }

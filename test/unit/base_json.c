@@ -53,8 +53,8 @@ static void items(void **state)
 	zc_json_seconds(&page.json, "never", UINT64_MAX);
 	zc_json_close(&page.json, '}');
 	page_expect(&page,
-		    "{\"schema\":\"zcopy.report/1\",\"ok\":true,\"no\":false,\"most\":18446744073709551615,"
-		    "\"list\":[0,\"x\",{}],\"empty\":[],\"total\":1.000002,\"never\":18446744073.709551}");
+	            "{\"schema\":\"zcopy.report/1\",\"ok\":true,\"no\":false,\"most\":18446744073709551615,"
+	            "\"list\":[0,\"x\",{}],\"empty\":[],\"total\":1.000002,\"never\":18446744073.709551}");
 }
 
 static void one_object_a_line(void **state)

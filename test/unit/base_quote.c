@@ -74,9 +74,9 @@ static void cuts(void **state)
 	assert_string_equal(zc_quote(out, 8, "12345678"), "1234...");
 	assert_string_equal(zc_quote(out, 8, "123\n5678"), "123...");
 	assert_string_equal(zc_quote(out, 8,
-				     "123\xe2\x82\xac"
-				     "5678"),
-			    "123...");
+	                             "123\xe2\x82\xac"
+	                             "5678"),
+	                    "123...");
 	assert_string_equal(zc_quote(out, 4, "1234"), "...");
 	assert_string_equal(zc_quote(out, 4, "123"), "123");
 }

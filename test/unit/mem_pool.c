@@ -136,7 +136,7 @@ static void lost_and_lent_memory_stays(void **state)
 
 		zc_buf_lend(buf);
 		if (lost) {
-			zc_buf_lose(pool, buf);
+			zc_buf_lose(buf);
 			assert_int_equal(buf->state, ZC_BUF_LOST);
 		}
 		assert_int_equal(zc_pool_free_count(pool), 7);
@@ -189,7 +189,7 @@ static void give_lent(struct zc_pool *pool, struct zc_buf *buf)
 static void give_lost(struct zc_pool *pool, struct zc_buf *buf)
 {
 	zc_buf_lend(buf);
-	zc_buf_lose(pool, buf);
+	zc_buf_lose(buf);
 	zc_pool_give(pool, buf);
 }
 
@@ -220,7 +220,7 @@ static void return_not_lent(struct zc_pool *pool, struct zc_buf *buf)
 
 static void lose_not_lent(struct zc_pool *pool, struct zc_buf *buf)
 {
-	zc_buf_lose(pool, buf);
+	zc_buf_lose(buf);
 }
 
 static void broken_rules_abort(void **state)
