@@ -81,7 +81,7 @@ static int uri_size(const char *text, uint64_t *ret_bytes, const char **ret_why)
 static int uri_zero(struct zc_uri *uri, const char *args, enum zc_dir dir, const char **ret_why)
 {
 	if (dir == ZC_DIR_DST) {
-		*ret_why = "zero: is a source only; to discard bytes write null:";
+		*ret_why = "it is a source only; what discards bytes is null:";
 		return -EINVAL;
 	}
 	uri->kind = ZC_END_ZERO;
@@ -127,7 +127,7 @@ int zc_uri_parse(struct zc_uri *ret_uri, const char *text, enum zc_dir dir, cons
 	} else if ((args = uri_after(text, "null:"))) {
 		uri.kind = ZC_END_NULL;
 		if (*args != '\0') {
-			*ret_why = "nothing may follow null:";
+			*ret_why = "nothing may follow the colon";
 			err = -EINVAL;
 		}
 	} else if ((args = uri_after(text, "zero:"))) {

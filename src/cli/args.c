@@ -74,14 +74,14 @@ static const char *quoted(struct parse *parse, const char *text)
 static int fail_value(struct parse *parse, const struct option_row *row, const char *what, const char *arg)
 {
 	return fail(parse, "%s argument '%s' for '%s'%s%s", what, quoted(parse, arg), parse->subject,
-		    row->range ? ": must be " : "", row->range ? row->range : "");
+	            row->range ? ": must be " : "", row->range ? row->range : "");
 }
 
 /* ---- values */
 
 /* The word that arg is, or is an unambiguous beginning of; NULL: none, with the message set. */
 static const struct word *word_find(struct parse *parse, const struct option_row *row,
-				    const struct word *words, const char *arg)
+                                    const struct word *words, const char *arg)
 {
 	const struct word *found = NULL;
 	bool ambiguous = false;
@@ -226,7 +226,7 @@ static const struct word preserve_words[] = {
 
 /* "mode,timestamps" to bits. */
 static int preserve_list(struct parse *parse, const struct option_row *row, const char *list,
-			 unsigned *ret_bits)
+                         unsigned *ret_bits)
 {
 	unsigned bits = 0;
 
@@ -245,7 +245,7 @@ static int preserve_list(struct parse *parse, const struct option_row *row, cons
 		}
 		if (word->value == 0) {
 			return fail(parse, "'%s' for '%s' is not in this version", word->name,
-				    parse->subject);
+			            parse->subject);
 		}
 		bits |= word->value;
 		if (list[len] == '\0') {
@@ -258,24 +258,24 @@ static int preserve_list(struct parse *parse, const struct option_row *row, cons
 
 static int set_preserve(struct parse *parse, const struct option_row *row, const char *arg)
 {
-	unsigned bits;
+	unsigned bits = 0;
 	int err = preserve_list(parse, row, arg, &bits);
 
-	if (err == 0) {
-		parse->args.job.preserve |= bits;
-		parse->args.job.preserve &= bits & ZC_PRESERVE_MODE ? ~(unsigned)ZC_PRESERVE_NOT_MODE : ~0u;
+	parse->args.job.preserve |= bits;
+	if (bits & ZC_PRESERVE_MODE) {
+		parse->args.job.preserve &= ~(unsigned)ZC_PRESERVE_NOT_MODE;
 	}
 	return err;
 }
 
 static int set_no_preserve(struct parse *parse, const struct option_row *row, const char *arg)
 {
-	unsigned bits;
+	unsigned bits = 0;
 	int err = preserve_list(parse, row, arg, &bits);
 
-	if (err == 0) {
-		parse->args.job.preserve &= ~bits;
-		parse->args.job.preserve |= bits & ZC_PRESERVE_MODE ? ZC_PRESERVE_NOT_MODE : 0;
+	parse->args.job.preserve &= ~bits;
+	if (bits & ZC_PRESERVE_MODE) {
+		parse->args.job.preserve |= ZC_PRESERVE_NOT_MODE;
 	}
 	return err;
 }
@@ -372,17 +372,17 @@ static const struct option_row option_rows[] = {
 	  .help = "replace a file that may not be opened for\nwriting" },
 	{ .letter = 'n', .name = "no-clobber", .apply = set_flag, .field = offsetof(struct parse, no_clobber),
 	  .help = "skip what exists, with status 0" },
-	{ .letter = 'u', .name = "update", .has_arg = optional_argument, .apply = set_word, .field = JOB(update),
-	  .words = update_words, .bare = "older",
+	{ .letter = 'u', .name = "update", .has_arg = optional_argument, .apply = set_word,
+	  .field = JOB(update), .words = update_words, .bare = "older",
 	  .help = "which existing files are replaced: all (default),\n"
 		  "none, none-fail (status 1), or older ones (-u)" },
 	{ .letter = 'p', .name = "preserve", .has_arg = optional_argument, .apply = set_preserve,
 	  .bare = "mode,ownership,timestamps", .arg = "LIST",
 	  .help = "keep mode, ownership, timestamps of the source:\nthose of LIST, or (-p) all three" },
-	{ .name = "no-preserve", .has_arg = required_argument, .apply = set_no_preserve,
-	  .arg = "LIST",
+	{ .name = "no-preserve", .has_arg = required_argument, .apply = set_no_preserve, .arg = "LIST",
 	  .help = "do not keep these" },
-	{ .letter = 't', .name = "target-directory", .has_arg = required_argument, .apply = set_target, .arg = "DIR",
+	{ .letter = 't', .name = "target-directory", .has_arg = required_argument, .apply = set_target,
+	  .arg = "DIR",
 	  .help = "copy all SOURCEs into DIR" },
 	{ .letter = 'T', .name = "no-target-directory", .apply = set_flag, .field = JOB(dest_is_file),
 	  .help = "DEST is the file itself, not a directory for it" },
@@ -525,7 +525,7 @@ static int fail_long(struct parse *parse, const char *typed)
 	for (size_t i = 0; i < ROW_COUNT && used < sizeof(list); i++) {
 		if (option_rows[i].name && strncmp(option_rows[i].name, typed + 2, len) == 0) {
 			used += (size_t)snprintf(list + used, sizeof(list) - used, " '--%s'",
-						 option_rows[i].name);
+			                         option_rows[i].name);
 		}
 	}
 	if (used == 0) {
@@ -544,12 +544,12 @@ static int fail_option(struct parse *parse, int result, int code, const char *ty
 	}
 	if (code >= LONG_OPTION) {
 		return fail(parse,
-			    result == ':' ? "option '--%s' requires an argument"
-					  : "option '--%s' doesn't allow an argument",
-			    row_of(code)->name);
+		            result == ':' ? "option '--%s' requires an argument"
+		                          : "option '--%s' doesn't allow an argument",
+		            row_of(code)->name);
 	}
 	return fail(parse, result == ':' ? "option requires an argument -- '%s'" : "invalid option -- '%s'",
-		    quoted(parse, letter));
+	            quoted(parse, letter));
 }
 
 static int apply(struct parse *parse, const struct option_row *row, const char *arg)
@@ -606,6 +606,29 @@ static int parse_environment(struct parse *parse)
 	return err;
 }
 
+/* Looks at the form of an end only; whether it can be had is the job's to find out. */
+static int check_end(struct parse *parse, const char *end, enum zc_dir dir)
+{
+	struct zc_uri uri;
+	const char *why;
+
+	if (zc_uri_parse(&uri, end, dir, &why) < 0) {
+		return fail(parse, "%s: %s", quoted(parse, end), why);
+	}
+	return 0;
+}
+
+static int check_ends(struct parse *parse)
+{
+	const struct zc_job_cfg *job = &parse->args.job;
+	int err = job->dest_is_dir ? 0 : check_end(parse, job->dest, ZC_DIR_DST);
+
+	for (unsigned i = 0; i < job->source_count && err == 0; i++) {
+		err = check_end(parse, job->sources[i], ZC_DIR_SRC);
+	}
+	return err;
+}
+
 static int parse_operands(struct parse *parse, int count, char **operands)
 {
 	struct zc_job_cfg *job = &parse->args.job;
@@ -627,15 +650,7 @@ static int parse_operands(struct parse *parse, int count, char **operands)
 	job->source_count = (unsigned)source_count;
 	job->dest = parse->target_dir ? parse->target_dir : operands[count - 1];
 	job->dest_is_dir = parse->target_dir != NULL;
-	return 0;
-}
-
-static bool is_stdout(const char *end, enum zc_dir dir)
-{
-	struct zc_uri uri;
-	const char *why;
-
-	return zc_uri_parse(&uri, end, dir, &why) == 0 && uri.kind == ZC_END_FD && uri.fd == 1;
+	return check_ends(parse);
 }
 
 /* What no option says alone. */
@@ -651,10 +666,6 @@ static int parse_together(struct parse *parse)
 	}
 	if (job->pool_bytes != 0 && job->block_bytes > job->pool_bytes) {
 		return fail(parse, "--pool is smaller than --block-size");
-	}
-	if (parse->args.report_path && !strcmp(parse->args.report_path, "-") && !job->dest_is_dir &&
-	    is_stdout(job->dest, ZC_DIR_DST)) {
-		return fail(parse, "--report=-: standard output is the destination already");
 	}
 	return 0;
 }
@@ -691,11 +702,11 @@ static int parse_command(struct parse *parse, int argc, char **argv)
 	}
 	if (lstat(command->name, &st) == 0) {
 		return fail(parse, "'%s' is a command and a file here: write ./%s, or zcopy -- %s",
-			    command->name, command->name, command->name);
+		            command->name, command->name, command->name);
 	}
 	if (!command->built) {
 		return fail(parse, "this version has no command '%s' yet; a file of that name is ./%s",
-			    command->name, command->name);
+		            command->name, command->name);
 	}
 	if (argc > 2) {
 		return fail(parse, "extra operand '%s'", quoted(parse, argv[2]));
@@ -739,7 +750,7 @@ static int help_head(FILE *out, const struct option_row *row)
 {
 	const char *between = row->has_arg == optional_argument ? "[=" : "=";
 	int width = row->letter ? fprintf(out, "  -%c, --%s", row->letter, row->name)
-				: fprintf(out, "      --%s", row->name);
+	                        : fprintf(out, "      --%s", row->name);
 
 	for (const struct word *word = row->words; word && word->name; word++) {
 		width += fprintf(out, "%s%s", between, word->name);

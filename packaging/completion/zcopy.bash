@@ -1,0 +1,82 @@
+# bash completion for zcopy. The list below is word for word what --help shows (a unit test compares).
+# shellcheck shell=bash
+
+_zcopy()
+{
+	local options='
+		--force
+		--no-clobber
+		--update[=all|none|none-fail|older]
+		--preserve[=LIST]
+		--no-preserve=LIST
+		--target-directory=DIR
+		--no-target-directory
+		--durability=none|data|full
+		--inplace
+		--on-change=retry|warn|fail
+		--allow-mounted
+		--engine=auto|uring|sync
+		--route=auto|reflink|cfr|sendfile|splice|buffer
+		--reflink[=auto|always|never]
+		--sparse=auto|always|never
+		--direct=auto|always|never
+		--cache=auto|keep|drop
+		--block-size=SIZE
+		--queue-depth=N
+		--jobs=N
+		--hugepages=auto|never|SIZE
+		--numa=auto|off|NODE
+		--pool=SIZE
+		--verbose
+		--quiet
+		--progress[=auto|always|never|json]
+		--stats
+		--report=FILE
+		--explain
+		--dry-run
+		--help
+		--version
+	'
+	local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]}
+	local option='' line name names='' values=''
+
+	COMPREPLY=()
+	# bash hands "--engine=ur" over as three words: --engine = ur
+	if [[ $cur == = ]]; then
+		option=$prev cur=''
+	elif [[ $prev == = ]]; then
+		option=${COMP_WORDS[COMP_CWORD - 2]}
+	elif [[ $prev == -t ]]; then
+		option=--target-directory
+	elif [[ $prev == --* && $options == *[[:space:]]"$prev"=* ]]; then
+		option=$prev # its argument may also be the next word
+	fi
+
+	for line in $options; do
+		name=${line%%=*}
+		name=${name%\[}
+		if [[ $name == "$option" && $line == *=* ]]; then
+			values=${line#*=}
+			values=${values%]}
+		fi
+		[[ $line != "$name"=* ]] || name="$name="
+		names+="$name "
+	done
+
+	case $values in
+	'') [[ $option || $cur != -* ]] || mapfile -t COMPREPLY < <(compgen -W "$names" -- "$cur") ;;
+	FILE) ;; # what readline does anyway
+	DIR)
+		compopt -o filenames
+		mapfile -t COMPREPLY < <(compgen -d -- "$cur")
+		;;
+	LIST) mapfile -t COMPREPLY < <(compgen -W 'mode ownership timestamps all' -- "$cur") ;;
+	*) # words, and what stands for a number in capitals
+		values=" ${values//|/ } "
+		values=${values//[[:space:]][[:upper:]]*[[:space:]]/ }
+		mapfile -t COMPREPLY < <(compgen -W "$values" -- "$cur")
+		;;
+	esac
+	[[ ${COMPREPLY[*]} != *= ]] || compopt -o nospace
+}
+complete -o bashdefault -o default -F _zcopy zcopy
