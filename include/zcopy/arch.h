@@ -17,8 +17,8 @@
 #include "zc_isa.h" /* static inline void zc_relax(void); static inline uint64_t zc_cycles(void); */
 
 struct zc_arch_ops {
-	const char *isa;           /* "x86_64"                                              */
-	const char *crc32c_name;   /* which implementation: "generic" "sse4.2" "armv8" "zbc"    */
+	const char *isa;         /* "x86_64"                                              */
+	const char *crc32c_name; /* which implementation: "generic" "sse4.2" "armv8" "zbc"    */
 	/* CRC-32C (Castagnoli, reflected), as iSCSI: start with 0, feed the result back in. */
 	uint32_t (*crc32c)(uint32_t crc, const void *mem, size_t len_bytes);
 	bool (*is_zero)(const void *mem, size_t len_bytes);
@@ -29,10 +29,10 @@ const struct zc_arch_ops *zc_arch(void);
 extern const struct zc_arch_ops zc_arch_generic;
 
 struct zc_arch_facts {
-	unsigned line_bytes;       /* cache line */
-	unsigned page_bytes;       /* base page  */
-	double cycles_per_second;  /* of zc_cycles(), calibrated against CLOCK_MONOTONIC */
-	double tick_ns;            /* smallest step that zc_cycles() was seen to make    */
+	unsigned line_bytes;      /* cache line */
+	unsigned page_bytes;      /* base page  */
+	double cycles_per_second; /* of zc_cycles(), calibrated against CLOCK_MONOTONIC */
+	double tick_ns;           /* smallest step that zc_cycles() was seen to make    */
 };
 /* Takes about 10 ms (calibration). For bench and tests only, never for a copy. */
 void zc_arch_measure(struct zc_arch_facts *ret_facts);

@@ -23,9 +23,9 @@
 _Noreturn void zc_panic(const char *what, const char *file, int line);
 
 #define ZC_ARRAY_LEN(a) (sizeof(a) / sizeof((a)[0]))
-#define ZC_KIB 1024ull
-#define ZC_MIB (1024ull * 1024ull)
-#define ZC_GIB (1024ull * 1024ull * 1024ull)
+#define ZC_KIB          1024ull
+#define ZC_MIB          (1024ull * 1024ull)
+#define ZC_GIB          (1024ull * 1024ull * 1024ull)
 
 static inline uint64_t zc_min_u64(uint64_t a, uint64_t b)
 {
@@ -90,8 +90,8 @@ const char *zc_errno_name(int code);
 struct zc_fallback {
 	const char *from; /* strings that live for ever */
 	const char *to;
-	const char *op;   /* the call that was refused  */
-	int code;         /* negative errno             */
+	const char *op; /* the call that was refused  */
+	int code;       /* negative errno             */
 	unsigned count;
 };
 
@@ -114,7 +114,7 @@ static inline bool zc_stopped(void)
 
 enum zc_end_kind {
 	ZC_END_PATH,
-	ZC_END_FD,     /* "-", /dev/stdin, /dev/fd/N: a descriptor we were given and must not close */
+	ZC_END_FD, /* "-", /dev/stdin, /dev/fd/N: a descriptor we were given and must not close */
 	ZC_END_NULL,
 	ZC_END_ZERO,
 	ZC_END_GEN,

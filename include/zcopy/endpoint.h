@@ -17,30 +17,30 @@
 #define ZC_SIZE_UNKNOWN UINT64_MAX
 
 enum zc_cap {
-	ZC_CAP_SEEK = 1 << 0,    /* absolute offsets work                                     */
-	ZC_CAP_HOLES = 1 << 1,   /* source: SEEK_DATA is worth asking. sink: holes can be left */
-	ZC_CAP_REG = 1 << 2,     /* a regular file                                            */
-	ZC_CAP_BLOCK = 1 << 3,   /* a block device                                            */
-	ZC_CAP_PIPE = 1 << 4,    /* a pipe or FIFO: splice works                              */
-	ZC_CAP_SOCK = 1 << 5,    /* a socket                                                  */
-	ZC_CAP_CHAR = 1 << 6,    /* a character device: tty, /dev/null, /dev/zero             */
-	ZC_CAP_APPEND = 1 << 7,  /* O_APPEND: only plain write works                          */
-	ZC_CAP_SYNTH = 1 << 8,   /* null: zero: gen:                                          */
-	ZC_CAP_FRESH = 1 << 9,   /* sink: a new empty file of ours; what is not written reads as zeros */
+	ZC_CAP_SEEK = 1 << 0,      /* absolute offsets work                                     */
+	ZC_CAP_HOLES = 1 << 1,     /* source: SEEK_DATA is worth asking. sink: holes can be left */
+	ZC_CAP_REG = 1 << 2,       /* a regular file                                            */
+	ZC_CAP_BLOCK = 1 << 3,     /* a block device                                            */
+	ZC_CAP_PIPE = 1 << 4,      /* a pipe or FIFO: splice works                              */
+	ZC_CAP_SOCK = 1 << 5,      /* a socket                                                  */
+	ZC_CAP_CHAR = 1 << 6,      /* a character device: tty, /dev/null, /dev/zero             */
+	ZC_CAP_APPEND = 1 << 7,    /* O_APPEND: only plain write works                          */
+	ZC_CAP_SYNTH = 1 << 8,     /* null: zero: gen:                                          */
+	ZC_CAP_FRESH = 1 << 9,     /* sink: a new empty file of ours; what is not written reads as zeros */
 	ZC_CAP_NONBLOCK = 1 << 10, /* O_NONBLOCK is set by others, who share it               */
-	ZC_CAP_LEND = 1 << 11,   /* sink: lends its own buffers (LargeWriteBuffer): end.lent      */
+	ZC_CAP_LEND = 1 << 11,     /* sink: lends its own buffers (LargeWriteBuffer): end.lent      */
 };
 
 /* What routes and choosers look at. Filled by open, read only after. */
 struct zc_shape {
 	unsigned caps;
-	int fd;                 /* -1 for synthetic ends                                         */
-	uint64_t size_bytes;    /* from base_bytes on; ZC_SIZE_UNKNOWN: read to end of file      */
-	uint64_t base_bytes;    /* offset of the first byte (an inherited file's position)       */
-	dev_t dev;              /* st_dev of the file, st_rdev of a device                       */
+	int fd;              /* -1 for synthetic ends                                         */
+	uint64_t size_bytes; /* from base_bytes on; ZC_SIZE_UNKNOWN: read to end of file      */
+	uint64_t base_bytes; /* offset of the first byte (an inherited file's position)       */
+	dev_t dev;           /* st_dev of the file, st_rdev of a device                       */
 	ino_t ino;
-	uint32_t io_bytes;      /* st_blksize                                                    */
-	uint32_t align_bytes;   /* O_DIRECT: of offsets, lengths, memory; 0: not asked or refused */
+	uint32_t io_bytes;    /* st_blksize                                                    */
+	uint32_t align_bytes; /* O_DIRECT: of offsets, lengths, memory; 0: not asked or refused */
 };
 
 enum zc_span_kind {
@@ -59,10 +59,10 @@ struct zc_span {
 struct zc_end {
 	const struct zc_end_ops *ops;
 	struct zc_shape shape;
-	bool owned;         /* the descriptor is ours to close                          */
-	bool direct;        /* it is O_DIRECT now                                       */
-	uint64_t seed;      /* gen:                                                     */
-	uint64_t bad_bytes; /* gen: as a sink: offset of the first wrong byte           */
+	bool owned;           /* the descriptor is ours to close                          */
+	bool direct;          /* it is O_DIRECT now                                       */
+	uint64_t seed;        /* gen:                                                     */
+	uint64_t bad_bytes;   /* gen: as a sink: offset of the first wrong byte           */
 	struct zc_pool *lent; /* sink with ZC_CAP_LEND: the pool it lends               */
 };
 

@@ -34,14 +34,14 @@ struct zc_req {
 	enum zc_op op;
 	unsigned flags;
 	int fd;
-	uint32_t len_bytes;     /* 1 .. 1 GiB                                                    */
-	uint64_t off_bytes;     /* or ZC_OFF_STREAM                                              */
-	uint8_t *mem;           /* len_bytes long                                                */
-	struct zc_buf *buf;     /* the pool buffer mem lies in (TAKEN; LENT while in flight), or NULL */
-	void *owner;            /* opaque here                                                   */
+	uint32_t len_bytes; /* 1 .. 1 GiB                                                    */
+	uint64_t off_bytes; /* or ZC_OFF_STREAM                                              */
+	uint8_t *mem;       /* len_bytes long                                                */
+	struct zc_buf *buf; /* the pool buffer mem lies in (TAKEN; LENT while in flight), or NULL */
+	void *owner;        /* opaque here                                                   */
 	/* the result, valid once reaped */
-	uint32_t done_bytes;    /* bytes really moved, also when err is set                      */
-	int err;                /* 0 or negative errno. READ: done < len and 0 = end of file (FULL) */
+	uint32_t done_bytes; /* bytes really moved, also when err is set                      */
+	int err;             /* 0 or negative errno. READ: done < len and 0 = end of file (FULL) */
 	/* the engine's own */
 	struct zc_req *next;
 	uint32_t slot;
@@ -49,26 +49,26 @@ struct zc_req {
 };
 
 enum zc_engine_kind {
-	ZC_ENGINE_AUTO,  /* the ring; where it is refused, the other one */
+	ZC_ENGINE_AUTO, /* the ring; where it is refused, the other one */
 	ZC_ENGINE_URING,
 	ZC_ENGINE_SYNC,
 };
 
 struct zc_engine_cfg {
 	enum zc_engine_kind kind;
-	unsigned depth;        /* most requests in flight, 1 .. 4096                              */
-	unsigned thread_count; /* sync: helper threads, 0 = requests are performed inside submit  */
-	struct zc_pool *pool;  /* registered with the ring where memlock allows; NULL = none      */
-	int node;              /* helper threads run on this node's CPUs; ZC_NODE_ANY             */
+	unsigned depth;                 /* most requests in flight, 1 .. 4096                              */
+	unsigned thread_count;          /* sync: helper threads, 0 = requests are performed inside submit  */
+	struct zc_pool *pool;           /* registered with the ring where memlock allows; NULL = none      */
+	int node;                       /* helper threads run on this node's CPUs; ZC_NODE_ANY             */
 	struct zc_fallbacks *fallbacks; /* what was refused at open, and later; may be NULL       */
 };
 
 struct zc_engine_facts {
-	const char *name;     /* "uring" or "sync"                                                */
-	const char *setup;    /* "single_issuer+defer_taskrun", "coop_taskrun", "plain", "threads", "inline" */
+	const char *name;  /* "uring" or "sync"                                                */
+	const char *setup; /* "single_issuer+defer_taskrun", "coop_taskrun", "plain", "threads", "inline" */
 	unsigned depth;
 	unsigned thread_count;
-	bool registered;      /* the pool's region is a registered buffer                         */
+	bool registered; /* the pool's region is a registered buffer                         */
 };
 
 struct zc_engine;

@@ -24,9 +24,9 @@ enum zc_durability {
 };
 
 enum zc_when { /* --reflink, --sparse, --direct */
-	ZC_WHEN_AUTO,
-	ZC_WHEN_ALWAYS,
-	ZC_WHEN_NEVER,
+	       ZC_WHEN_AUTO,
+	       ZC_WHEN_ALWAYS,
+	       ZC_WHEN_NEVER,
 };
 
 enum zc_cache {
@@ -36,10 +36,10 @@ enum zc_cache {
 };
 
 enum zc_update { /* --update, -u */
-	ZC_UPDATE_ALL,
-	ZC_UPDATE_NONE,      /* skip what exists, status 0 (also -n)  */
-	ZC_UPDATE_NONE_FAIL, /* skip what exists, status 1            */
-	ZC_UPDATE_OLDER,     /* replace only what is older            */
+	         ZC_UPDATE_ALL,
+	         ZC_UPDATE_NONE,      /* skip what exists, status 0 (also -n)  */
+	         ZC_UPDATE_NONE_FAIL, /* skip what exists, status 1            */
+	         ZC_UPDATE_OLDER,     /* replace only what is older            */
 };
 
 enum zc_on_change {
@@ -49,10 +49,10 @@ enum zc_on_change {
 };
 
 enum zc_preserve { /* bits; -p is the three together */
-	ZC_PRESERVE_MODE = 1 << 0,
-	ZC_PRESERVE_OWNER = 1 << 1,
-	ZC_PRESERVE_TIMES = 1 << 2,
-	ZC_PRESERVE_NOT_MODE = 1 << 3, /* --no-preserve=mode: a new file is 0666 & ~umask */
+	           ZC_PRESERVE_MODE = 1 << 0,
+	           ZC_PRESERVE_OWNER = 1 << 1,
+	           ZC_PRESERVE_TIMES = 1 << 2,
+	           ZC_PRESERVE_NOT_MODE = 1 << 3, /* --no-preserve=mode: a new file is 0666 & ~umask */
 };
 
 /* Everything a user may say about a run. Zero is every default but the ones noted. */
@@ -60,33 +60,33 @@ struct zc_job_cfg {
 	/* which ends */
 	const char *const *sources; /* borrowed                                            */
 	unsigned source_count;
-	const char *dest;           /* borrowed; with dest_is_dir a directory (-t)         */
-	bool dest_is_dir;           /* -t: dest must be a directory                        */
-	bool dest_is_file;          /* -T                                                  */
+	const char *dest;  /* borrowed; with dest_is_dir a directory (-t)         */
+	bool dest_is_dir;  /* -t: dest must be a directory                        */
+	bool dest_is_file; /* -T                                                  */
 	/* what is kept, what is replaced */
-	unsigned preserve;          /* enum zc_preserve bits                               */
+	unsigned preserve; /* enum zc_preserve bits                               */
 	enum zc_update update;
-	bool force;                 /* -f                                                  */
+	bool force; /* -f                                                  */
 	bool inplace;
 	bool allow_mounted;
 	enum zc_durability durability;
-	enum zc_when reflink;       /* ALWAYS is "--reflink"                               */
+	enum zc_when reflink; /* ALWAYS is "--reflink"                               */
 	enum zc_when sparse;
 	enum zc_on_change on_change;
 	/* how */
 	enum zc_engine_kind engine;
-	enum zc_route_kind route;   /* ZC_ROUTE_AUTO or a forced one                       */
+	enum zc_route_kind route; /* ZC_ROUTE_AUTO or a forced one                       */
 	enum zc_when direct;
 	enum zc_cache cache;
-	uint64_t block_bytes;       /* 0 = tuned                                           */
-	unsigned queue_depth;       /* 0 = tuned                                           */
-	unsigned jobs;              /* 0 = tuned; helper threads of the sync engine        */
+	uint64_t block_bytes; /* 0 = tuned                                           */
+	unsigned queue_depth; /* 0 = tuned                                           */
+	unsigned jobs;        /* 0 = tuned; helper threads of the sync engine        */
 	enum zc_huge huge;
 	uint64_t huge_bytes;
 	bool numa_off;
-	int numa_node;              /* ZC_NODE_ANY = auto: set it, zero is node 0          */
-	uint64_t pool_bytes;        /* 0 = tuned                                           */
-	mode_t umask;               /* the process's, read by cli at start                 */
+	int numa_node;       /* ZC_NODE_ANY = auto: set it, zero is node 0          */
+	uint64_t pool_bytes; /* 0 = tuned                                           */
+	mode_t umask;        /* the process's, read by cli at start                 */
 	/* what is said */
 	bool explain;
 	bool verbose;
@@ -116,25 +116,33 @@ struct zc_item_error {
 };
 
 struct zc_report {
-	int status;    /* 0, or the highest of 1..9 that occurred (contract 2)     */
-	int signal;    /* not 0: die by this signal once all is said               */
-	struct { uint64_t logical, data, holes; } bytes;
-	struct { uint64_t files, skipped, failed; } items;
-	struct { uint64_t copy, durable; } ns;
-	struct { uint64_t files, bytes; } routes[ZC_ROUTE_COUNT];
-	struct zc_engine_facts engine;   /* engine.name NULL: none was opened      */
+	int status; /* 0, or the highest of 1..9 that occurred (contract 2)     */
+	int signal; /* not 0: die by this signal once all is said               */
+	struct {
+		uint64_t logical, data, holes;
+	} bytes;
+	struct {
+		uint64_t files, skipped, failed;
+	} items;
+	struct {
+		uint64_t copy, durable;
+	} ns;
+	struct {
+		uint64_t files, bytes;
+	} routes[ZC_ROUTE_COUNT];
+	struct zc_engine_facts engine; /* engine.name NULL: none was opened      */
 	uint64_t block_bytes;
 	bool direct;
-	struct zc_region region;         /* region.mem NULL: no pool was mapped    */
+	struct zc_region region; /* region.mem NULL: no pool was mapped    */
 	unsigned leaked_buffers;
 	struct zc_fallbacks fallbacks;
-	const char *durability;          /* of the last file; NULL: nothing copied */
+	const char *durability; /* of the last file; NULL: nothing copied */
 	struct zc_item_error *errors;
 	unsigned error_count;
 	struct zc_msg *msgs;
 	unsigned msg_count;
-	unsigned msg_next;               /* cli's: the first not yet shown         */
-	uint64_t hardlinks_cut;          /* replaced names whose siblings keep the old file */
+	unsigned msg_next;      /* cli's: the first not yet shown         */
+	uint64_t hardlinks_cut; /* replaced names whose siblings keep the old file */
 };
 
 /* The contract's JSON object on file. total_ns: since the program began. 0 or -errno. */

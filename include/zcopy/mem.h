@@ -24,9 +24,9 @@ enum zc_pages {
 const char *zc_pages_name(enum zc_pages pages); /* "base" "thp" "hugetlb": the report's words */
 
 enum zc_huge {
-	ZC_HUGE_AUTO,  /* THP first; reserved pages only when twice the need is free and unreserved */
+	ZC_HUGE_AUTO, /* THP first; reserved pages only when twice the need is free and unreserved */
 	ZC_HUGE_NEVER,
-	ZC_HUGE_SIZE,  /* reserved pages of huge_bytes first, then as AUTO */
+	ZC_HUGE_SIZE, /* reserved pages of huge_bytes first, then as AUTO */
 };
 
 /* ---- page.c: one region of memory, populated, not inherited by fork, not in core dumps. */
@@ -50,10 +50,10 @@ size_t zc_page_bytes(void);                     /* base page */
 /* ---- pool.c */
 
 enum zc_buf_state {
-	ZC_BUF_FREE,   /* in the pool                                         */
-	ZC_BUF_TAKEN,  /* the lane's                                          */
-	ZC_BUF_LENT,   /* the engine's (the kernel may read or write it)      */
-	ZC_BUF_LOST,   /* the kernel may own it for ever: never used again    */
+	ZC_BUF_FREE,  /* in the pool                                         */
+	ZC_BUF_TAKEN, /* the lane's                                          */
+	ZC_BUF_LENT,  /* the engine's (the kernel may read or write it)      */
+	ZC_BUF_LOST,  /* the kernel may own it for ever: never used again    */
 };
 
 struct zc_buf {

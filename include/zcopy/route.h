@@ -36,11 +36,11 @@ struct zc_progress {
 struct zc_trip; /* one buffer's way through the buffer route */
 
 struct zc_kit {
-	struct zc_engine *engine;   /* buffer route                                     */
-	struct zc_pool *pool;       /* buffer route; a lending sink's is used instead   */
-	struct zc_trip *trips;      /* zc_trips_alloc(trip_count), trip_count >= buffers */
+	struct zc_engine *engine; /* buffer route                                     */
+	struct zc_pool *pool;     /* buffer route; a lending sink's is used instead   */
+	struct zc_trip *trips;    /* zc_trips_alloc(trip_count), trip_count >= buffers */
 	unsigned trip_count;
-	int pipe[2];                /* splice route: private pipe, opened on first use; -1 */
+	int pipe[2]; /* splice route: private pipe, opened on first use; -1 */
 	uint32_t pipe_bytes;
 	struct zc_progress *progress; /* never NULL                                     */
 	struct zc_fallbacks *fallbacks;
@@ -50,13 +50,13 @@ struct zc_trip *zc_trips_alloc(unsigned count); /* free() it; NULL = no memory *
 struct zc_leg {
 	struct zc_end *src;
 	struct zc_end *dst;
-	struct zc_span span;      /* DATA; len ZC_SIZE_UNKNOWN: to end of file                   */
-	uint32_t sparse_bytes;    /* not 0: runs of this many zeros become holes (--sparse=always) */
-	bool direct_forced;       /* O_DIRECT refused at a request is an error, not a fallback   */
+	struct zc_span span;   /* DATA; len ZC_SIZE_UNKNOWN: to end of file                   */
+	uint32_t sparse_bytes; /* not 0: runs of this many zeros become holes (--sparse=always) */
+	bool direct_forced;    /* O_DIRECT refused at a request is an error, not a fallback   */
 	/* results, exact at every return */
-	uint64_t done_bytes;      /* from span.off_bytes on                                      */
-	uint64_t hole_bytes;      /* of those, left as holes                                     */
-	bool eof;                 /* the source ended before span did                            */
+	uint64_t done_bytes; /* from span.off_bytes on                                      */
+	uint64_t hole_bytes; /* of those, left as holes                                     */
+	bool eof;            /* the source ended before span did                            */
 	struct zc_err err;
 };
 

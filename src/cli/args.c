@@ -6,11 +6,13 @@
 #include "args.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <getopt.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "zc_config.h"
 
@@ -606,16 +608,27 @@ static int parse_environment(struct parse *parse)
 	return err;
 }
 
-/* Looks at the form of an end only; whether it can be had is the job's to find out. */
+/* Looks at the form of an end only, and at what this version has; whether it can be had is the job's to
+ * find out. */
 static int check_end(struct parse *parse, const char *end, enum zc_dir dir)
 {
 	struct zc_uri uri;
+	const char *name;
 	const char *why;
 
 	if (zc_uri_parse(&uri, end, dir, &why) < 0) {
 		return fail(parse, "%s: %s", quoted(parse, end), why);
 	}
-	return 0;
+	if (uri.kind != ZC_END_REMOTE) {
+		return 0;
+	}
+	name = quoted(parse, end);
+	if (strstr(end, "://") == NULL && faccessat(AT_FDCWD, end, F_OK, AT_SYMLINK_NOFOLLOW) == 0) {
+		return fail(parse,
+		            "%s names another host, but a file of that name is here; for the file write ./%s",
+		            name, name);
+	}
+	return fail(parse, "%s: network ends are not in this version", name);
 }
 
 static int check_ends(struct parse *parse)

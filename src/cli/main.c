@@ -28,13 +28,14 @@
 #include "progress.h"
 
 #define STATUS_FAILED 1
-#define STATUS_USAGE 2
+#define STATUS_USAGE  2
 
 /* ---- signals: the first asks the job to stop and clean up, the second ends us at once */
 
 static void main_on_signal(int number)
 {
-	const struct itimerval nudge = { .it_interval = { .tv_usec = 50000 }, .it_value = { .tv_usec = 50000 } };
+	const struct itimerval nudge = { .it_interval = { .tv_usec = 50000 },
+		                         .it_value = { .tv_usec = 50000 } };
 
 	if (zc_stopped()) {
 		signal(number, SIG_DFL);
@@ -95,8 +96,8 @@ static bool main_stdout_is_an_end(const struct zc_job_cfg *cfg)
 	struct zc_uri uri;
 	const char *why;
 
-	return !cfg->dest_is_dir && zc_uri_parse(&uri, cfg->dest, ZC_DIR_DST, &why) == 0 && uri.kind == ZC_END_FD &&
-	       uri.fd == STDOUT_FILENO;
+	return !cfg->dest_is_dir && zc_uri_parse(&uri, cfg->dest, ZC_DIR_DST, &why) == 0 &&
+	       uri.kind == ZC_END_FD && uri.fd == STDOUT_FILENO;
 }
 
 static void main_show(struct zc_report *report, const struct zc_args *args, FILE *say)
@@ -161,7 +162,8 @@ static int main_report(const struct zc_args *args, struct zc_report *report, FIL
 		}
 	}
 	if (res < 0) {
-		fprintf(stderr, "zcopy: %s: cannot write the report: %s\n", args->report_path, strerror(-res));
+		fprintf(stderr, "zcopy: %s: cannot write the report: %s\n", args->report_path,
+		        strerror(-res));
 		return STATUS_FAILED;
 	}
 	return 0;
@@ -183,7 +185,8 @@ static int main_copy(const struct zc_args *args, uint64_t started_ns)
 	}
 	file = main_open_report(args);
 	if (args->report_path != NULL && file == NULL) {
-		fprintf(stderr, "zcopy: %s: cannot open the report: %s\n", args->report_path, strerror(errno));
+		fprintf(stderr, "zcopy: %s: cannot open the report: %s\n", args->report_path,
+		        strerror(errno));
 		return STATUS_FAILED;
 	}
 	if (zc_job_open(&job, &args->job, &counters) < 0) {

@@ -13,7 +13,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#define TICK_NS 200000000ull
+#define TICK_NS       200000000ull
 #define SHOW_AFTER_NS 1000000000ull
 /* auto: smaller copies are over before anybody could read a bar */
 #define WORTH_BYTES (64 * ZC_MIB)
@@ -31,7 +31,8 @@ static bool progress_is_worth_it(const struct zc_job_cfg *cfg)
 		if (zc_uri_parse(&uri, cfg->sources[i], ZC_DIR_SRC, &why) < 0) {
 			continue;
 		}
-		if (uri.kind != ZC_END_PATH || fstatat(AT_FDCWD, uri.path, &st, 0) < 0 || !S_ISREG(st.st_mode)) {
+		if (uri.kind != ZC_END_PATH || fstatat(AT_FDCWD, uri.path, &st, 0) < 0 ||
+		    !S_ISREG(st.st_mode)) {
 			return true;
 		}
 		total += (uint64_t)st.st_size;
@@ -69,7 +70,8 @@ static void progress_json(const struct progress *progress, uint64_t now_ns)
 	uint64_t total = atomic_load_explicit(&counters->total, memory_order_relaxed);
 
 	fprintf(stderr, "{\"seconds\":%.3f,\"read\":%" PRIu64 ",\"written\":%" PRIu64 ",\"durable\":%" PRIu64,
-	        (double)(now_ns - progress->started_ns) / 1e9, atomic_load_explicit(&counters->read, memory_order_relaxed),
+	        (double)(now_ns - progress->started_ns) / 1e9,
+	        atomic_load_explicit(&counters->read, memory_order_relaxed),
 	        atomic_load_explicit(&counters->written, memory_order_relaxed),
 	        atomic_load_explicit(&counters->durable, memory_order_relaxed));
 	if (total != ZC_SIZE_UNKNOWN) {
@@ -94,8 +96,9 @@ static void progress_bar(struct progress *progress)
 		uint64_t left = total > written ? total - written : 0;
 		uint64_t eta = progress->rate > 1 ? (uint64_t)((double)left / progress->rate) : 0;
 
-		snprintf(share, sizeof(share), "%3u%%  ETA %u:%02u  ", (unsigned)(zc_min_u64(written, total) * 100 / total),
-		         (unsigned)(eta / 60), (unsigned)(eta % 60));
+		snprintf(share, sizeof(share), "%3u%%  ETA %u:%02u  ",
+		         (unsigned)(zc_min_u64(written, total) * 100 / total), (unsigned)(eta / 60),
+		         (unsigned)(eta % 60));
 	}
 	fprintf(stderr, "\r\033[K%s%s/s  read %s  written %s  durable %s", share,
 	        zc_format_size(rate_text, (uint64_t)progress->rate),
@@ -110,7 +113,8 @@ static void progress_tick(struct progress *progress)
 {
 	uint64_t now_ns = zc_now_ns();
 
-	progress_rate(progress, now_ns, atomic_load_explicit(&progress->counters->written, memory_order_relaxed));
+	progress_rate(progress, now_ns,
+	              atomic_load_explicit(&progress->counters->written, memory_order_relaxed));
 	if (progress->mode == ZC_PROGRESS_JSON) {
 		progress_json(progress, now_ns);
 	} else if (progress->mode == ZC_PROGRESS_ALWAYS ||
@@ -130,7 +134,8 @@ static void *progress_thread(void *arg)
 
 		until.tv_sec = (time_t)(at / 1000000000ull);
 		until.tv_nsec = (long)(at % 1000000000ull);
-		if (pthread_cond_timedwait(&progress->wake, &progress->lock, &until) == ETIMEDOUT && !progress->stop) {
+		if (pthread_cond_timedwait(&progress->wake, &progress->lock, &until) == ETIMEDOUT &&
+		    !progress->stop) {
 			progress_tick(progress);
 		}
 	}

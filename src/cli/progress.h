@@ -13,15 +13,15 @@ struct progress {
 	struct zc_progress *counters;
 	uint64_t started_ns;
 	pthread_t thread;
-	pthread_mutex_t lock;    /* held while a line is written, and while others write */
+	pthread_mutex_t lock; /* held while a line is written, and while others write */
 	pthread_cond_t wake;
 	bool running;
-	bool stop;               /* under lock */
-	bool shown;              /* a bar stands on the tty now; under lock */
+	bool stop;  /* under lock */
+	bool shown; /* a bar stands on the tty now; under lock */
 	enum zc_progress_mode mode;
-	uint64_t last_ns;        /* of the rate shown */
+	uint64_t last_ns; /* of the rate shown */
 	uint64_t last_written;
-	double rate;             /* bytes per second, smoothed */
+	double rate; /* bytes per second, smoothed */
 };
 
 /* Starts nothing when nothing is to be shown: not a tty, quiet, or a copy that will be over at once. */

@@ -36,7 +36,8 @@ static int end_from_regular(struct zc_end *end, const struct stat *st, int flags
 	/* Size 0 says nothing: /proc, /sys and FUSE files have bytes all the same. Read to the end. */
 	shape->size_bytes = ZC_SIZE_UNKNOWN;
 	if (dir == ZC_DIR_SRC && st->st_size > 0) {
-		shape->size_bytes = (uint64_t)st->st_size - zc_min_u64(shape->base_bytes, (uint64_t)st->st_size);
+		shape->size_bytes =
+		    (uint64_t)st->st_size - zc_min_u64(shape->base_bytes, (uint64_t)st->st_size);
 	}
 	return 0;
 }

@@ -111,7 +111,9 @@ static uint32_t file_direct_align(const struct zc_end *end)
 
 	if (statx(end->shape.fd, "", AT_EMPTY_PATH, STATX_DIOALIGN, &stx) == 0 &&
 	    (stx.stx_mask & STATX_DIOALIGN)) {
-		return stx.stx_dio_offset_align == 0 ? 0 : (uint32_t)zc_max_u64(stx.stx_dio_offset_align, stx.stx_dio_mem_align);
+		return stx.stx_dio_offset_align == 0
+		           ? 0
+		           : (uint32_t)zc_max_u64(stx.stx_dio_offset_align, stx.stx_dio_mem_align);
 	}
 #endif
 	if (end->shape.caps & ZC_CAP_BLOCK) {
@@ -214,12 +216,14 @@ const char *zc_fs_name(int fd, char out[24])
 		uint32_t magic;
 		const char *name;
 	} known[] = {
-		{ 0xef53, "ext4" },       { 0x58465342, "xfs" },     { 0x9123683e, "btrfs" },  { 0x01021994, "tmpfs" },
-		{ 0x794c7630, "overlay" }, { 0x65735546, "fuse" },   { 0x6969, "nfs" },        { 0xff534d42, "cifs" },
-		{ 0xfe534d42, "smb2" },   { 0x2fc12fc1, "zfs" },     { 0xca451a4e, "bcachefs" }, { 0x4d44, "vfat" },
-		{ 0x2011bab0, "exfat" },  { 0xf2f52010, "f2fs" },    { 0x9fa0, "proc" },       { 0x62656572, "sysfs" },
-		{ 0x00c36400, "ceph" },   { 0x01021997, "9p" },      { 0x73717368, "squashfs" }, { 0xe0f5e1e2, "erofs" },
-		{ 0x858458f6, "ramfs" },  { 0x958458f6, "hugetlbfs" },
+		{ 0xef53, "ext4" },          { 0x58465342, "xfs" },      { 0x9123683e, "btrfs" },
+		{ 0x01021994, "tmpfs" },     { 0x794c7630, "overlay" },  { 0x65735546, "fuse" },
+		{ 0x6969, "nfs" },           { 0xff534d42, "cifs" },     { 0xfe534d42, "smb2" },
+		{ 0x2fc12fc1, "zfs" },       { 0xca451a4e, "bcachefs" }, { 0x4d44, "vfat" },
+		{ 0x2011bab0, "exfat" },     { 0xf2f52010, "f2fs" },     { 0x9fa0, "proc" },
+		{ 0x62656572, "sysfs" },     { 0x00c36400, "ceph" },     { 0x01021997, "9p" },
+		{ 0x73717368, "squashfs" },  { 0xe0f5e1e2, "erofs" },    { 0x858458f6, "ramfs" },
+		{ 0x958458f6, "hugetlbfs" },
 	};
 	struct statfs sfs;
 

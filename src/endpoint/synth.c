@@ -84,7 +84,8 @@ static void synth_done(const struct zc_end *end, struct zc_req *req)
 	uint64_t left = req->off_bytes < size ? size - req->off_bytes : 0;
 
 	req->err = 0;
-	req->done_bytes = req->op == ZC_OP_WRITE ? req->len_bytes : (uint32_t)zc_min_u64(left, req->len_bytes);
+	req->done_bytes =
+	    req->op == ZC_OP_WRITE ? req->len_bytes : (uint32_t)zc_min_u64(left, req->len_bytes);
 }
 
 static bool null_prep(struct zc_end *end, struct zc_req *req)

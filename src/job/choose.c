@@ -35,7 +35,8 @@ struct chooser {
 	const char *resident_how;
 };
 
-static void choose_explain(const struct chooser *ch, const char *format, ...) __attribute__((format(printf, 2, 3)));
+static void choose_explain(const struct chooser *ch, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
 static void choose_explain(const struct chooser *ch, const char *format, ...)
 {
 	char line[400];
@@ -63,11 +64,13 @@ static void choose_explain_ends(const struct chooser *ch)
 	for (int i = 0; i < 2; i++) {
 		const struct zc_shape *shape = &ends[i]->shape;
 
-		choose_explain(ch, "%s: %s%s%s, %s", names[i], zc_end_noun(ends[i]), shape->caps & ZC_CAP_REG ? " on " : "",
+		choose_explain(ch, "%s: %s%s%s, %s", names[i], zc_end_noun(ends[i]),
+		               shape->caps & ZC_CAP_REG ? " on " : "",
 		               shape->caps & ZC_CAP_REG ? zc_fs_name(shape->fd, fs) : "",
-		               i == 1                                   ? "to be written"
-		               : shape->size_bytes == ZC_SIZE_UNKNOWN ? "size unknown: read to its end"
-		                                                        : zc_format_size(size, shape->size_bytes));
+		               i == 1 ? "to be written"
+		               : shape->size_bytes == ZC_SIZE_UNKNOWN
+		                   ? "size unknown: read to its end"
+		                   : zc_format_size(size, shape->size_bytes));
 	}
 }
 
@@ -85,7 +88,8 @@ static bool choose_may_reflink(const struct chooser *ch)
 	char src_fs[24];
 	char dst_fs[24];
 
-	if (ch->cfg->reflink == ZC_WHEN_NEVER || ch->cfg->sparse == ZC_WHEN_ALWAYS || ch->cfg->sparse == ZC_WHEN_NEVER) {
+	if (ch->cfg->reflink == ZC_WHEN_NEVER || ch->cfg->sparse == ZC_WHEN_ALWAYS ||
+	    ch->cfg->sparse == ZC_WHEN_NEVER) {
 		return false;
 	}
 	if (ch->src->shape.dev == ch->dst->shape.dev || ch->cfg->reflink == ZC_WHEN_ALWAYS) {
@@ -156,7 +160,8 @@ static bool choose_buffer_first(struct chooser *ch, const char **ret_because)
 		*ret_because = "the file server can copy by itself";
 		return false;
 	}
-	*ret_because = choose_is_cold(ch) ? "the source is not cached" : "large and cached: two threads beat one call";
+	*ret_because =
+	    choose_is_cold(ch) ? "the source is not cached" : "large and cached: two threads beat one call";
 	return true;
 }
 
@@ -195,11 +200,12 @@ static void choose_file_routes(struct chooser *ch)
 		choose_kernel(ch, ZC_ROUTE_SENDFILE);
 	}
 	if (ch->resident_percent >= 0) {
-		choose_explain(ch, "cache: %d %% of the source is resident (%s; cold is at most %d %%)", ch->resident_percent,
-		               ch->resident_how, COLD_PERCENT_MAX);
+		choose_explain(ch, "cache: %d %% of the source is resident (%s; cold is at most %d %%)",
+		               ch->resident_percent, ch->resident_how, COLD_PERCENT_MAX);
 	}
 	choose_explain(ch, "route: %s first: %s",
-	               ch->choice->kernel_count > 0 ? zc_route_name(ch->choice->kernel[0]) : "buffer", because);
+	               ch->choice->kernel_count > 0 ? zc_route_name(ch->choice->kernel[0]) : "buffer",
+	               because);
 }
 
 static void choose_stream_routes(struct chooser *ch)
@@ -207,8 +213,8 @@ static void choose_stream_routes(struct chooser *ch)
 	unsigned caps = ch->src->shape.caps | ch->dst->shape.caps;
 	bool tiny = ch->size_bytes <= SMALL_BYTES;
 
-	if (ch->cfg->engine == ZC_ENGINE_AUTO && ch->cfg->sparse != ZC_WHEN_ALWAYS && ch->cfg->direct != ZC_WHEN_ALWAYS &&
-	    !tiny && (caps & (ZC_CAP_PIPE | ZC_CAP_SOCK))) {
+	if (ch->cfg->engine == ZC_ENGINE_AUTO && ch->cfg->sparse != ZC_WHEN_ALWAYS &&
+	    ch->cfg->direct != ZC_WHEN_ALWAYS && !tiny && (caps & (ZC_CAP_PIPE | ZC_CAP_SOCK))) {
 		if (ch->dst->shape.caps & ZC_CAP_SOCK) {
 			choose_kernel(ch, ZC_ROUTE_SENDFILE);
 		}
@@ -256,7 +262,8 @@ static bool choose_direct_end(struct chooser *ch, struct zc_end *end, const char
 	if (res < 0) {
 		choose_explain(ch, "direct: off for the %s: fcntl O_DIRECT: %s", name, zc_errno_name(res));
 		if (ch->cfg->direct == ZC_WHEN_AUTO) {
-			zc_fallback_add(&ch->report->fallbacks, "O_DIRECT", "page cache", "fcntl F_SETFL", res);
+			zc_fallback_add(&ch->report->fallbacks, "O_DIRECT", "page cache", "fcntl F_SETFL",
+			                res);
 		}
 		*ret_why = "O_DIRECT is refused by the file system, or the descriptor is not ours";
 		return false;
@@ -270,14 +277,15 @@ static int choose_direct(struct chooser *ch, const char **ret_why)
 	bool wanted = ch->cfg->direct == ZC_WHEN_ALWAYS;
 
 	if (ch->cfg->direct == ZC_WHEN_AUTO && choice->buffer && choice->kernel_count <= 1) {
-		wanted = choose_is_cold(ch) && ch->cfg->cache != ZC_CACHE_KEEP && ch->cfg->sparse != ZC_WHEN_ALWAYS;
+		wanted = choose_is_cold(ch) && ch->cfg->cache != ZC_CACHE_KEEP &&
+		         ch->cfg->sparse != ZC_WHEN_ALWAYS;
 	}
 	if (!wanted || !choice->buffer) {
 		choose_explain(ch, "direct: off: %s",
-		               ch->cfg->direct == ZC_WHEN_NEVER      ? "as asked"
-		               : ch->cfg->cache == ZC_CACHE_KEEP     ? "--cache=keep"
-		               : ch->size_bytes < COLD_DIRECT_BYTES  ? "smaller than 64 MiB"
-		                                                     : "the page cache serves better here");
+		               ch->cfg->direct == ZC_WHEN_NEVER     ? "as asked"
+		               : ch->cfg->cache == ZC_CACHE_KEEP    ? "--cache=keep"
+		               : ch->size_bytes < COLD_DIRECT_BYTES ? "smaller than 64 MiB"
+		                                                    : "the page cache serves better here");
 		return 0;
 	}
 	choice->src_direct = choose_direct_end(ch, ch->src, "source", ret_why);
@@ -293,7 +301,8 @@ static int choose_direct(struct chooser *ch, const char **ret_why)
 	}
 	choose_explain(ch, "direct: source %s, destination %s; requests aligned to %u and %u bytes",
 	               choice->src_direct ? "on" : "off", choice->dst_direct ? "on" : "off",
-	               choice->src_direct ? ch->src->shape.align_bytes : 1, choice->dst_direct ? ch->dst->shape.align_bytes : 1);
+	               choice->src_direct ? ch->src->shape.align_bytes : 1,
+	               choice->dst_direct ? ch->dst->shape.align_bytes : 1);
 	return 0;
 }
 
@@ -313,7 +322,8 @@ static int choose_node(const struct chooser *ch)
 	return node != ZC_NODE_ANY ? node : zc_topo_node_of_dev(ch->src->shape.dev);
 }
 
-/* A ring only for direct requests in depth: it is what it wins at. Size and number of buffers, and who performs the requests, before the user's own numbers. */
+/* A ring only for direct requests in depth: it is what it wins at. Size and number of buffers, and who
+ * performs the requests, before the user's own numbers. */
 static void choose_prior(struct chooser *ch, struct lane_cfg *lane)
 {
 	bool direct = ch->choice->src_direct || ch->choice->dst_direct;
@@ -353,9 +363,11 @@ static void choose_pinned(const struct chooser *ch, struct lane_cfg *lane)
 		lane->thread_count = cfg->jobs;
 	}
 	if (cfg->pool_bytes != 0) {
-		lane->buf_count = (unsigned)zc_max_u64(1, zc_min_u64(cfg->pool_bytes / lane->block_bytes, 4096));
+		lane->buf_count =
+		    (unsigned)zc_max_u64(1, zc_min_u64(cfg->pool_bytes / lane->block_bytes, 4096));
 	}
-	if (lane->block_bytes * lane->buf_count > ZC_MIB || cfg->pool_bytes != 0 || cfg->huge == ZC_HUGE_SIZE) {
+	if (lane->block_bytes * lane->buf_count > ZC_MIB || cfg->pool_bytes != 0 ||
+	    cfg->huge == ZC_HUGE_SIZE) {
 		lane->small = false;
 	}
 	if (lane->small) {

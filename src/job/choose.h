@@ -8,11 +8,11 @@
 struct choice {
 	enum zc_route_kind kernel[ZC_ROUTE_COUNT]; /* in-kernel routes, in order; need no lane          */
 	unsigned kernel_count;
-	bool buffer;             /* the buffer route may follow                                         */
-	bool src_direct;         /* to be switched on                                                   */
+	bool buffer;     /* the buffer route may follow                                         */
+	bool src_direct; /* to be switched on                                                   */
 	bool dst_direct;
-	bool keep_holes;         /* ask the source for holes                                            */
-	uint32_t sparse_bytes;   /* --sparse=always: unit of the zero scan                              */
+	bool keep_holes;       /* ask the source for holes                                            */
+	uint32_t sparse_bytes; /* --sparse=always: unit of the zero scan                              */
 	struct lane_cfg lane;
 };
 

@@ -79,7 +79,8 @@ static int commit_open_named(struct commit *commit, int dir_fd)
 {
 	for (unsigned attempt = 0; attempt < NAME_TRIES_MAX; attempt++) {
 		commit_name(commit->temp, commit->target->name, attempt);
-		commit->fd = openat(dir_fd, commit->temp, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+		commit->fd =
+		    openat(dir_fd, commit->temp, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
 		if (commit->fd >= 0) {
 			/* somebody may have taken it for a stale one before it was locked */
 			if (flock(commit->fd, LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK) {

@@ -32,18 +32,20 @@ static void pass_explain_lane(const struct pass *pass)
 	char size[16];
 	char page[16];
 
-	report_say(report, ZC_MSG_EXPLAIN, "engine: %s (%s, %u helper threads), %s x %u, buffers %s", engine->name,
-	           engine->setup, engine->thread_count, zc_format_size(size, report->block_bytes), engine->depth,
+	report_say(report, ZC_MSG_EXPLAIN, "engine: %s (%s, %u helper threads), %s x %u, buffers %s",
+	           engine->name, engine->setup, engine->thread_count,
+	           zc_format_size(size, report->block_bytes), engine->depth,
 	           engine->registered ? "registered with the ring" : "not registered");
 	if (pass->choice.lane.small) {
 		report_say(report, ZC_MSG_EXPLAIN, "pages: a plain allocation: too little for a pool");
 		return;
 	}
-	report_say(report, ZC_MSG_EXPLAIN, "pages: %s, %s in pages of %s%s%s", zc_pages_name(report->region.got),
-	           zc_format_size(size, report->region.len_bytes), zc_format_size(page, report->region.page_bytes),
-	           report->region.why[0] != '\0' ? ": " : "", report->region.why);
-	report_say(report, ZC_MSG_EXPLAIN, "node: asked for %d, got %d (-1 is any) of %u", pass->choice.lane.node,
-	           report->region.node, zc_topo_node_count());
+	report_say(report, ZC_MSG_EXPLAIN, "pages: %s, %s in pages of %s%s%s",
+	           zc_pages_name(report->region.got), zc_format_size(size, report->region.len_bytes),
+	           zc_format_size(page, report->region.page_bytes), report->region.why[0] != '\0' ? ": " : "",
+	           report->region.why);
+	report_say(report, ZC_MSG_EXPLAIN, "node: asked for %d, got %d (-1 is any) of %u",
+	           pass->choice.lane.node, report->region.node, zc_topo_node_count());
 }
 
 /* The lane of the buffer route, on first need. */
@@ -65,7 +67,9 @@ static int pass_open_lane(struct pass *pass)
 
 static const char *pass_verb(const struct zc_err *err)
 {
-	return err->side == ZC_SIDE_SRC ? "cannot read" : err->side == ZC_SIDE_DST ? "cannot write" : "cannot copy";
+	return err->side == ZC_SIDE_SRC   ? "cannot read"
+	       : err->side == ZC_SIDE_DST ? "cannot write"
+	                                  : "cannot copy";
 }
 
 /* Says why moving failed; a signal and a closed pipe say nothing. */
@@ -77,7 +81,8 @@ static int pass_fail(struct pass *pass, const struct zc_err *err)
 	if (err->code == -ECANCELED || err->code == -ENOTRECOVERABLE) {
 		return err->code;
 	}
-	if (err->code == -EPIPE && guilty == &item->dst && (guilty->shape.caps & (ZC_CAP_PIPE | ZC_CAP_SOCK))) {
+	if (err->code == -EPIPE && guilty == &item->dst &&
+	    (guilty->shape.caps & (ZC_CAP_PIPE | ZC_CAP_SOCK))) {
 		item->report->signal = 13; /* SIGPIPE: die as the reader of a closed pipe's writer does */
 		return err->code;
 	}
@@ -88,8 +93,8 @@ static int pass_fail(struct pass *pass, const struct zc_err *err)
 		report_fail(item->report, ZC_STATUS_MISMATCH, item->dst_text, &at, "a byte differs", NULL);
 		return err->code;
 	}
-	report_fail(item->report, 0, err->side == ZC_SIDE_SRC ? item->src_uri.text : item->dst_text, err, pass_verb(err),
-	            NULL);
+	report_fail(item->report, 0, err->side == ZC_SIDE_SRC ? item->src_uri.text : item->dst_text, err,
+	            pass_verb(err), NULL);
 	return err->code;
 }
 
@@ -98,11 +103,13 @@ static int pass_forced_refused(struct pass *pass, const struct zc_err *err)
 {
 	struct item *item = pass->item;
 	char what[96];
-	const char *name = item->cfg->route == ZC_ROUTE_AUTO ? "reflink=always" : zc_route_name(item->cfg->route);
+	const char *name =
+	    item->cfg->route == ZC_ROUTE_AUTO ? "reflink=always" : zc_route_name(item->cfg->route);
 
 	snprintf(what, sizeof(what), "--%s%s cannot be had here: %s answered",
 	         item->cfg->route == ZC_ROUTE_AUTO ? "" : "route=", name, err->op);
-	item_fail(item, ZC_SIDE_NONE, ZC_STATUS_USAGE, err->op, err->code != 0 ? err->code : -EOPNOTSUPP, what, NULL);
+	item_fail(item, ZC_SIDE_NONE, ZC_STATUS_USAGE, err->op, err->code != 0 ? err->code : -EOPNOTSUPP,
+	          what, NULL);
 	return -EINVAL;
 }
 
@@ -125,8 +132,9 @@ static int pass_move(struct pass *pass, struct zc_leg *leg)
 	}
 	if (res == -EOPNOTSUPP) {
 		if (choice->kernel_count > 0) {
-			zc_fallback_add(&item->report->fallbacks, zc_route_name(choice->kernel[choice->kernel_count - 1]),
-			                "buffer", leg->err.op, leg->err.code);
+			zc_fallback_add(&item->report->fallbacks,
+			                zc_route_name(choice->kernel[choice->kernel_count - 1]), "buffer",
+			                leg->err.op, leg->err.code);
 			leg->err = (struct zc_err){ 0 };
 		}
 		res = pass_open_lane(pass);
@@ -183,8 +191,9 @@ static int pass_data(struct pass *pass, struct zc_span *span)
 static int pass_hole(struct pass *pass, const struct zc_span *span)
 {
 	struct item *item = pass->item;
-	int res = item->dst.ops->hole == NULL ? -EOPNOTSUPP
-	                                      : item->dst.ops->hole(&item->dst, span->off_bytes, span->len_bytes);
+	int res = item->dst.ops->hole == NULL
+	              ? -EOPNOTSUPP
+	              : item->dst.ops->hole(&item->dst, span->off_bytes, span->len_bytes);
 
 	if (res == -EOPNOTSUPP || res == -ENOSYS || res == -EPERM) {
 		item->src.shape.caps &= ~(unsigned)ZC_CAP_HOLES;
@@ -255,7 +264,8 @@ static int pass_reflink(struct pass *pass)
 	choice->kernel_count--;
 	memmove(choice->kernel, choice->kernel + 1, choice->kernel_count * sizeof(choice->kernel[0]));
 	zc_fallback_add(&item->report->fallbacks, "reflink",
-	                choice->kernel_count > 0 ? zc_route_name(choice->kernel[0]) : "buffer", leg.err.op, leg.err.code);
+	                choice->kernel_count > 0 ? zc_route_name(choice->kernel[0]) : "buffer", leg.err.op,
+	                leg.err.code);
 	return -EOPNOTSUPP;
 }
 
@@ -267,8 +277,9 @@ static int pass_prepare(struct pass *pass)
 
 	if (res < 0) {
 		return item_fail(item, ZC_SIDE_NONE, ZC_STATUS_USAGE, "choose", 0,
-		                 item->cfg->route != ZC_ROUTE_AUTO ? "the asked route does not fit these ends"
-		                                                   : "the asked way of copying cannot be had here",
+		                 item->cfg->route != ZC_ROUTE_AUTO
+		                     ? "the asked route does not fit these ends"
+		                     : "the asked way of copying cannot be had here",
 		                 why);
 	}
 	item->report->direct = item->src.direct || item->dst.direct;
@@ -316,7 +327,8 @@ static int copy_again(struct item *item, const struct stat *now)
 	item->src_st = *now;
 	item->src.shape.size_bytes = ZC_SIZE_UNKNOWN;
 	if (now->st_size > 0) {
-		item->src.shape.size_bytes = (uint64_t)now->st_size - zc_min_u64(item->src.shape.base_bytes, (uint64_t)now->st_size);
+		item->src.shape.size_bytes =
+		    (uint64_t)now->st_size - zc_min_u64(item->src.shape.base_bytes, (uint64_t)now->st_size);
 	}
 	item->src.shape.caps |= ZC_CAP_HOLES;
 	memset(item->moved, 0, sizeof(item->moved));
@@ -351,7 +363,8 @@ static int copy_pass(struct item *item, struct pass *pass, struct stat *ret_now)
 static int copy_growth(struct pass *pass, const struct stat *now)
 {
 	struct item *item = pass->item;
-	uint64_t size = (uint64_t)now->st_size - zc_min_u64(item->src.shape.base_bytes, (uint64_t)now->st_size);
+	uint64_t size =
+	    (uint64_t)now->st_size - zc_min_u64(item->src.shape.base_bytes, (uint64_t)now->st_size);
 
 	if (item->src.shape.size_bytes == ZC_SIZE_UNKNOWN || size <= pass->at_bytes || pass->eof) {
 		return 0;
@@ -419,7 +432,8 @@ static int copy_finish(struct pass *pass, const struct stat *now)
 	}
 	/* leave an inherited file's position where the next reader goes on */
 	if (!item->src.owned && (item->src.shape.caps & ZC_CAP_SEEK) && item->src.shape.fd >= 0) {
-		(void)lseek(item->src.shape.fd, (off_t)(item->src.shape.base_bytes + item->total_bytes), SEEK_SET);
+		(void)lseek(item->src.shape.fd, (off_t)(item->src.shape.base_bytes + item->total_bytes),
+		            SEEK_SET);
 	}
 	return 0;
 }
@@ -433,12 +447,15 @@ int copy_item(struct item *item)
 
 	for (unsigned attempt = 0;; attempt++) {
 		res = copy_pass(item, &pass, &now);
-		if (res == -ENOTRECOVERABLE && attempt == 0 && (item->src.shape.caps & item->dst.shape.caps & ZC_CAP_SEEK)) {
+		if (res == -ENOTRECOVERABLE && attempt == 0 &&
+		    (item->src.shape.caps & item->dst.shape.caps & ZC_CAP_SEEK)) {
 			/* the ring broke and was rebuilt: nothing of it is visible, so begin again */
-			zc_fallback_add(&item->report->fallbacks, "ring", "a new ring, from the start", "io_uring_enter", res);
+			zc_fallback_add(&item->report->fallbacks, "ring", "a new ring, from the start",
+			                "io_uring_enter", res);
 			now = item->src_st;
 		} else if (res == -ENOTRECOVERABLE) {
-			return item_fail(item, ZC_SIDE_ENGINE, 0, "io_uring_enter", res, "the ring broke twice", "try --engine=sync");
+			return item_fail(item, ZC_SIDE_ENGINE, 0, "io_uring_enter", res,
+			                 "the ring broke twice", "try --engine=sync");
 		} else if (res < 0) {
 			return res;
 		} else {

@@ -1,7 +1,8 @@
 /*
  * item.h: one source on its way to one destination. Private to job/.
  *
- *   source_open -> item_aim (where to) -> item_allowed -> sink_open -> copy_item -> sink_publish -> item_close
+ *   source_open -> item_aim (where to) -> item_allowed -> sink_open -> copy_item -> sink_publish ->
+ * item_close
  *
  * Each step says what went wrong in the report itself and returns the negative errno; ITEM_SKIP means
  * that there is nothing to do for this item and nothing is wrong.
@@ -17,32 +18,44 @@
 
 #define ITEM_SKIP 1
 
+/* What a run of several sources has made so far: not to be overwritten by a later one. */
+struct made_file {
+	dev_t dev;
+	ino_t ino;
+};
+
+struct made {
+	struct made_file *list;
+	unsigned count;
+};
+
 struct item {
 	const struct zc_job_cfg *cfg;
 	struct zc_report *report;
 	struct lane *lane;
 	struct zc_progress *progress;
+	struct made *made;
 	/* source */
 	struct zc_uri src_uri;
 	struct zc_end src;
-	struct stat src_st;      /* as it was before the first byte; synthetic ends: zeroed   */
+	struct stat src_st; /* as it was before the first byte; synthetic ends: zeroed   */
 	/* destination */
-	const char *dst_text;    /* for messages; item's dst_path when it was composed        */
-	char *dst_path;          /* DEST/name, ours                                           */
+	const char *dst_text; /* for messages; item's dst_path when it was composed        */
+	char *dst_path;       /* DEST/name, ours                                           */
 	struct zc_uri dst_uri;
 	struct target target;
-	bool has_target;         /* target is open                                            */
+	bool has_target; /* target is open                                            */
 	struct zc_end dst;
 	struct commit commit;
-	bool committing;         /* dst.fd is commit.fd, and commit owns it                   */
-	bool replacing;          /* an existing regular file gets new contents                */
+	bool committing; /* dst.fd is commit.fd, and commit owns it                   */
+	bool replacing;  /* an existing regular file gets new contents                */
 	bool in_place;
-	int old_fd;              /* the replaced file, for its attributes; -1                 */
+	int old_fd; /* the replaced file, for its attributes; -1                 */
 	enum zc_durability durability;
 	/* result */
-	uint64_t total_bytes;    /* length of the result                                      */
+	uint64_t total_bytes; /* length of the result                                      */
 	uint64_t moved[ZC_ROUTE_COUNT];
-	bool changed;            /* the source changed while it was read                      */
+	bool changed; /* the source changed while it was read                      */
 };
 
 /* source.c */
@@ -50,6 +63,7 @@ int source_open(struct item *item);
 
 /* sink.c: where and how the result appears */
 int sink_open(struct item *item);
+const char *sink_durability_name(const struct item *item); /* "none" "data" "full" */
 int sink_publish(struct item *item);
 void sink_close(struct item *item);
 

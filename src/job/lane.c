@@ -34,14 +34,15 @@ static int lane_open_small(struct lane *lane)
 {
 	const struct lane_cfg *cfg = &lane->cfg;
 	size_t mem_bytes = cfg->block_bytes * cfg->buf_count;
-	int res = posix_memalign(&lane->small_mem, zc_page_bytes(), mem_bytes + zc_pool_static_bytes(cfg->buf_count));
+	int res = posix_memalign(&lane->small_mem, zc_page_bytes(),
+	                         mem_bytes + zc_pool_static_bytes(cfg->buf_count));
 
 	if (res != 0) {
 		lane->small_mem = NULL;
 		return -res;
 	}
-	lane->kit.pool = zc_pool_static((uint8_t *)lane->small_mem + mem_bytes, lane->small_mem, cfg->block_bytes,
-	                                cfg->buf_count);
+	lane->kit.pool = zc_pool_static((uint8_t *)lane->small_mem + mem_bytes, lane->small_mem,
+	                                cfg->block_bytes, cfg->buf_count);
 	return 0;
 }
 

@@ -21,7 +21,7 @@ struct lane {
 	struct zc_kit kit;
 	struct lane_cfg cfg;
 	bool open;
-	void *small_mem;       /* buffers and pool of a small lane                                  */
+	void *small_mem; /* buffers and pool of a small lane                                  */
 	struct zc_report *report;
 };
 

@@ -16,7 +16,8 @@
 
 static bool meta_no_xattrs(int code)
 {
-	return code == -EOPNOTSUPP || code == -ENODATA || code == -ENOSYS || code == -EPERM || code == -EACCES;
+	return code == -EOPNOTSUPP || code == -ENODATA || code == -ENOSYS || code == -EPERM ||
+	       code == -EACCES;
 }
 
 /* Copies one attribute; absence at the source is success. */
@@ -45,7 +46,8 @@ static int meta_copy_xattr(int src_fd, int dst_fd, const char *name)
  * away, and not what only the kernel or a security module may set. */
 static bool meta_xattr_is_kept(const char *name)
 {
-	return strncmp(name, "user.", 5) == 0 || strncmp(name, "trusted.", 8) == 0 || strcmp(name, ACL_ACCESS) == 0;
+	return strncmp(name, "user.", 5) == 0 || strncmp(name, "trusted.", 8) == 0 ||
+	       strcmp(name, ACL_ACCESS) == 0;
 }
 
 static int meta_keep_xattrs(int old_fd, int fd)

@@ -64,8 +64,8 @@ static int report_status_of(int code)
 	}
 }
 
-int report_fail(struct zc_report *report, int status, const char *path, const struct zc_err *err, const char *what,
-                const char *hint)
+int report_fail(struct zc_report *report, int status, const char *path, const struct zc_err *err,
+                const char *what, const char *hint)
 {
 	char quoted[1200];
 	char at[40] = "";
@@ -75,9 +75,9 @@ int report_fail(struct zc_report *report, int status, const char *path, const st
 	if (err->off_bytes != ZC_OFF_NONE && err->side != ZC_SIDE_NONE) {
 		snprintf(at, sizeof(at), " at byte %llu", (unsigned long long)err->off_bytes);
 	}
-	report_say(report, ZC_MSG_ERROR, "%s: %s%s%s%s%s%s%s", zc_quote(quoted, sizeof(quoted), path), what, at,
-	           err->code != 0 ? ": " : "", err->code != 0 ? strerror(-err->code) : "", hint != NULL ? " (" : "",
-	           hint != NULL ? hint : "", hint != NULL ? ")" : "");
+	report_say(report, ZC_MSG_ERROR, "%s: %s%s%s%s%s%s%s", zc_quote(quoted, sizeof(quoted), path), what,
+	           at, err->code != 0 ? ": " : "", err->code != 0 ? strerror(-err->code) : "",
+	           hint != NULL ? " (" : "", hint != NULL ? hint : "", hint != NULL ? ")" : "");
 	if (report->error_count < REPORT_ERRORS_MAX) {
 		struct zc_item_error *list = report_grow(report->errors, report->error_count, sizeof(*list));
 
@@ -204,6 +204,7 @@ static void report_counts(const struct zc_report *report, struct zc_json *json)
 	zc_json_u64(json, "files", report->items.files);
 	zc_json_u64(json, "skipped", report->items.skipped);
 	zc_json_u64(json, "failed", report->items.failed);
+	zc_json_u64(json, "links_cut", report->hardlinks_cut);
 	zc_json_close(json, '}');
 }
 
@@ -259,7 +260,8 @@ void zc_report_print(const struct zc_report *report, FILE *file, uint64_t total_
 	char rate[16];
 	double seconds = (double)total_ns / 1e9;
 
-	fprintf(file, "zcopy: %s in %.3f s (%s/s), %s of it data", zc_format_size(logical, report->bytes.logical), seconds,
+	fprintf(file, "zcopy: %s in %.3f s (%s/s), %s of it data",
+	        zc_format_size(logical, report->bytes.logical), seconds,
 	        zc_format_size(rate, seconds > 0 ? (uint64_t)((double)report->bytes.logical / seconds) : 0),
 	        zc_format_size(data, report->bytes.data));
 	for (int kind = ZC_ROUTE_AUTO + 1; kind < ZC_ROUTE_COUNT; kind++) {
@@ -274,6 +276,7 @@ void zc_report_print(const struct zc_report *report, FILE *file, uint64_t total_
 		        zc_format_size(data, report->block_bytes), report->engine.depth,
 		        report->direct ? ", O_DIRECT" : "");
 	}
-	fprintf(file, "zcopy: %llu copied, %llu skipped, %llu failed\n", (unsigned long long)report->items.files,
-	        (unsigned long long)report->items.skipped, (unsigned long long)report->items.failed);
+	fprintf(file, "zcopy: %llu copied, %llu skipped, %llu failed\n",
+	        (unsigned long long)report->items.files, (unsigned long long)report->items.skipped,
+	        (unsigned long long)report->items.failed);
 }

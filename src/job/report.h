@@ -19,8 +19,8 @@ void report_say(struct zc_report *report, enum zc_msg_kind kind, const char *for
 
 /* One failed item: "PATH: what: strerror", with hint behind it when not NULL. status 0: from the error
  * (no space 5, mismatch 4, else 1). Returns err->code, so that "return report_fail(...)" reads well. */
-int report_fail(struct zc_report *report, int status, const char *path, const struct zc_err *err, const char *what,
-                const char *hint);
+int report_fail(struct zc_report *report, int status, const char *path, const struct zc_err *err,
+                const char *what, const char *hint);
 void report_status(struct zc_report *report, int status);
 void report_fini(struct zc_report *report);
 

@@ -14,9 +14,10 @@ struct zc_job {
 	struct zc_progress *progress;
 	struct zc_report report;
 	struct lane lane;
-	unsigned next;     /* the next source                                    */
-	bool dest_is_dir;  /* sources go into it under their own names           */
-	bool dest_known;   /* the question was asked                             */
+	struct made made;
+	unsigned next;    /* the next source                                    */
+	bool dest_is_dir; /* sources go into it under their own names           */
+	bool dest_known;  /* the question was asked                             */
 };
 
 int item_fail(struct item *item, enum zc_side side, int status, const char *op, int code, const char *what,
@@ -27,29 +28,15 @@ int item_fail(struct item *item, enum zc_side side, int status, const char *op, 
 	if (code == -ECANCELED) {
 		return code; /* the user knows */
 	}
-	report_fail(item->report, status, side == ZC_SIDE_DST ? item->dst_text : item->src_uri.text, &err, what, hint);
+	report_fail(item->report, status, side == ZC_SIDE_DST ? item->dst_text : item->src_uri.text, &err,
+	            what, hint);
 	return code == 0 ? -EINVAL : code;
 }
 
 /* ---- where to */
 
-/* "a:b" is another host's, unless a file of exactly that name is here: then the user has to say which. */
-static int item_no_remote(struct item *item, const struct zc_uri *uri, enum zc_side side)
-{
-	struct stat st;
-
-	if (uri->kind != ZC_END_REMOTE) {
-		return 0;
-	}
-	if (strstr(uri->text, "://") == NULL && fstatat(AT_FDCWD, uri->text, &st, AT_SYMLINK_NOFOLLOW) == 0) {
-		return item_fail(item, side, ZC_STATUS_USAGE, "parse", 0,
-		                 "names another host, but a file of that name is here; for the file write ./ before it", NULL);
-	}
-	return item_fail(item, side, ZC_STATUS_USAGE, "parse", 0,
-	                 "names an end on the network, which this version does not have yet", NULL);
-}
-
-static int item_parse(struct item *item, struct zc_uri *uri, const char *text, enum zc_dir dir, enum zc_side side)
+static int item_parse(struct item *item, struct zc_uri *uri, const char *text, enum zc_dir dir,
+                      enum zc_side side)
 {
 	const char *why = NULL;
 
@@ -58,7 +45,11 @@ static int item_parse(struct item *item, struct zc_uri *uri, const char *text, e
 		uri->text = text;
 		return item_fail(item, side, ZC_STATUS_USAGE, "parse", 0, why, NULL);
 	}
-	return item_no_remote(item, uri, side);
+	if (uri->kind == ZC_END_REMOTE) {
+		return item_fail(item, side, ZC_STATUS_USAGE, "parse", 0,
+		                 "network ends are not in this version", NULL);
+	}
+	return 0;
 }
 
 /* DEST/name, where name is the source's own. */
@@ -77,7 +68,8 @@ static int item_aim_into(struct item *item)
 	}
 	base = target_basename(item->src_uri.path, &len);
 	if (len == 0 || len > NAME_MAX) {
-		return item_fail(item, ZC_SIDE_SRC, 0, "parse", len == 0 ? -ENOENT : -ENAMETOOLONG, "cannot be copied", NULL);
+		return item_fail(item, ZC_SIDE_SRC, 0, "parse", len == 0 ? -ENOENT : -ENAMETOOLONG,
+		                 "cannot be copied", NULL);
 	}
 	memcpy(name, base, len);
 	name[len] = '\0';
@@ -86,7 +78,8 @@ static int item_aim_into(struct item *item)
 		return item_fail(item, ZC_SIDE_DST, 0, "malloc", -ENOMEM, "no memory for its name", NULL);
 	}
 	item->dst_text = item->dst_path;
-	item->dst_uri = (struct zc_uri){ .kind = ZC_END_PATH, .text = item->dst_path, .path = item->dst_path };
+	item->dst_uri =
+	    (struct zc_uri){ .kind = ZC_END_PATH, .text = item->dst_path, .path = item->dst_path };
 	res = target_open_in(&item->target, dir, name, &refused);
 	if (res < 0) {
 		return item_fail(item, ZC_SIDE_DST, refused != NULL ? ZC_STATUS_REFUSED : 0, "open", res,
@@ -134,7 +127,8 @@ static bool item_is_same_file(const struct item *item)
 	if (S_ISBLK(dst->st_mode) && S_ISBLK(item->src_st.st_mode)) {
 		return dst->st_rdev == item->src_st.st_rdev;
 	}
-	return S_ISREG(dst->st_mode) && dst->st_dev == item->src_st.st_dev && dst->st_ino == item->src_st.st_ino;
+	return S_ISREG(dst->st_mode) && dst->st_dev == item->src_st.st_dev &&
+	       dst->st_ino == item->src_st.st_ino;
 }
 
 static bool item_is_newer(const struct item *item)
@@ -151,6 +145,47 @@ static int item_skip(struct item *item)
 	return ITEM_SKIP;
 }
 
+/* As cp: a file that we may not write is replaced with -f only; and what this very run has made is not
+ * overwritten by a later source of the same name. */
+static int item_may_replace(struct item *item)
+{
+	const struct stat *st = &item->target.st;
+
+	for (unsigned i = 0; i < item->made->count; i++) {
+		if (item->made->list[i].dev == st->st_dev && item->made->list[i].ino == st->st_ino) {
+			return item_fail(item, ZC_SIDE_DST, ZC_STATUS_SOME_FAILED, "stat", -EEXIST,
+			                 "not overwriting what this run has just made", NULL);
+		}
+	}
+	if (!item->cfg->force && faccessat(item->target.dir_fd, item->target.name, W_OK, AT_EACCESS) < 0 &&
+	    errno == EACCES) {
+		return item_fail(item, ZC_SIDE_DST, 0, "access", -EACCES, "is not writable",
+		                 "-f replaces it all the same");
+	}
+	return 0;
+}
+
+/* Remembers the file under its new name. Only several sources can meet it again. */
+static void item_remember(struct item *item)
+{
+	struct made *made = item->made;
+	struct made_file *list = made->list;
+	struct stat st;
+
+	if (item->cfg->source_count < 2 || !item->has_target ||
+	    fstatat(item->target.dir_fd, item->target.name, &st, AT_SYMLINK_NOFOLLOW) < 0) {
+		return;
+	}
+	if ((made->count & (made->count - 1)) == 0) { /* full at every power of two */
+		list = reallocarray(list, made->count == 0 ? 1 : (size_t)made->count * 2, sizeof(*list));
+		if (list == NULL) {
+			return; /* the next one replaces it, as rename would */
+		}
+		made->list = list;
+	}
+	made->list[made->count++] = (struct made_file){ .dev = st.st_dev, .ino = st.st_ino };
+}
+
 static int item_allowed(struct item *item)
 {
 	bool exists = item->has_target && item->target.exists;
@@ -159,10 +194,12 @@ static int item_allowed(struct item *item)
 		return item_skip(item);
 	}
 	if (exists && item->cfg->update == ZC_UPDATE_NONE_FAIL) {
-		return item_fail(item, ZC_SIDE_DST, ZC_STATUS_SOME_FAILED, "stat", -EEXIST, "not replacing it", NULL);
+		return item_fail(item, ZC_SIDE_DST, ZC_STATUS_SOME_FAILED, "stat", -EEXIST,
+		                 "not replacing it", NULL);
 	}
 	if (item_is_same_file(item)) {
-		return item_fail(item, ZC_SIDE_DST, ZC_STATUS_REFUSED, "stat", 0, "is the same file as the source", NULL);
+		return item_fail(item, ZC_SIDE_DST, ZC_STATUS_REFUSED, "stat", 0,
+		                 "is the same file as the source", NULL);
 	}
 	if (exists && S_ISDIR(item->target.st.st_mode)) {
 		return item_fail(item, ZC_SIDE_DST, ZC_STATUS_SOME_FAILED, "stat", -EISDIR,
@@ -170,6 +207,9 @@ static int item_allowed(struct item *item)
 	}
 	if (exists && item->cfg->update == ZC_UPDATE_OLDER && !item_is_newer(item)) {
 		return item_skip(item);
+	}
+	if (exists && S_ISREG(item->target.st.st_mode)) {
+		return item_may_replace(item);
 	}
 	return 0;
 }
@@ -182,25 +222,14 @@ static void item_say(struct item *item)
 	char dst[1200];
 
 	if (item->cfg->verbose || item->cfg->dry_run) {
-		report_say(item->report, ZC_MSG_SAY, "%s -> %s", zc_quote(src, sizeof(src), item->src_uri.text),
+		report_say(item->report, ZC_MSG_SAY, "'%s' -> '%s'",
+		           zc_quote(src, sizeof(src), item->src_uri.text),
 		           zc_quote(dst, sizeof(dst), item->dst_text));
 	}
 	if (item->cfg->verbose && item->has_target && item->target.exists && item->target.st.st_nlink > 1 &&
 	    S_ISREG(item->target.st.st_mode) && !item->cfg->inplace) {
 		report_say(item->report, ZC_MSG_SAY, "%s: its other hard links keep the old file",
 		           zc_quote(dst, sizeof(dst), item->dst_text));
-	}
-}
-
-static const char *item_durability_name(const struct item *item)
-{
-	switch (item->durability) {
-	case ZC_DURABILITY_DATA:
-		return "data";
-	case ZC_DURABILITY_FULL:
-		return "full";
-	default:
-		return item->durability == ZC_DURABILITY_AUTO && (item->dst.shape.caps & ZC_CAP_BLOCK) ? "data" : "none";
 	}
 }
 
@@ -230,11 +259,12 @@ static int item_transfer(struct item *item)
 	res = copy_item(item);
 	item->report->ns.copy += zc_now_ns() - from;
 	if (res == 0) {
-		item->report->durability = item_durability_name(item);
+		item->report->durability = sink_durability_name(item);
 		res = sink_publish(item);
 	}
 	if (res == 0) {
 		item->report->items.files++;
+		item_remember(item);
 	}
 	return res;
 }
@@ -263,7 +293,9 @@ static int item_pretend(struct item *item)
 	if (res == 0) {
 		res = choose(&choice, item->cfg, &item->src, &dst, item->report, &why);
 	}
-	return res < 0 ? item_fail(item, ZC_SIDE_NONE, ZC_STATUS_USAGE, "choose", 0, "cannot be copied as asked", why) : 0;
+	return res < 0 ? item_fail(item, ZC_SIDE_NONE, ZC_STATUS_USAGE, "choose", 0,
+	                           "cannot be copied as asked", why)
+	               : 0;
 }
 
 static int item_run(struct item *item, bool into_dir)
@@ -329,7 +361,8 @@ static int job_look_at_dest(struct zc_job *job)
 	}
 	job->dest_is_dir = res == 0;
 	if (res < 0 && (cfg->source_count > 1 || cfg->dest_is_dir)) {
-		return item_fail(&item, ZC_SIDE_DST, ZC_STATUS_SOME_FAILED, "stat", res, "target must be a directory", NULL);
+		return item_fail(&item, ZC_SIDE_DST, ZC_STATUS_SOME_FAILED, "stat", res,
+		                 "target must be a directory", NULL);
 	}
 	return 0;
 }
@@ -341,6 +374,7 @@ bool zc_job_step(struct zc_job *job)
 		.report = &job->report,
 		.lane = &job->lane,
 		.progress = job->progress,
+		.made = &job->made,
 		.dst_text = job->cfg->dest,
 		.old_fd = -1,
 	};
@@ -371,8 +405,9 @@ static void job_explain_fallbacks(struct zc_job *job)
 	for (unsigned i = 0; i < fallbacks->count; i++) {
 		const struct zc_fallback *item = &fallbacks->list[i];
 
-		report_say(&job->report, ZC_MSG_EXPLAIN, "refused: %s: %s answered %s; %s instead", item->from, item->op,
-		           item->code == 0 ? "0 bytes" : zc_errno_name(item->code), item->to);
+		report_say(&job->report, ZC_MSG_EXPLAIN, "refused: %s: %s answered %s; %s instead",
+		           item->from, item->op, item->code == 0 ? "0 bytes" : zc_errno_name(item->code),
+		           item->to);
 	}
 }
 
@@ -394,5 +429,6 @@ void zc_job_close(struct zc_job *job)
 	}
 	lane_close(&job->lane);
 	report_fini(&job->report);
+	free(job->made.list);
 	free(job);
 }

@@ -27,52 +27,6 @@ static int sink_fail(struct item *item, const char *op, int code, const char *wh
 	return item_fail(item, ZC_SIDE_DST, 0, op, code, what, hint);
 }
 
-/* ---- in place */
-
-static int sink_check_device(struct item *item, int fd)
-{
-	uint64_t size = item->dst.shape.size_bytes;
-	uint64_t need = item->src.shape.size_bytes;
-
-	(void)fd;
-	if (need != ZC_SIZE_UNKNOWN && need > size) {
-		return item_fail(item, ZC_SIDE_DST, ZC_STATUS_NO_SPACE, "open", -ENOSPC,
-		                 "the device is smaller than the source; nothing was written", NULL);
-	}
-	return 0;
-}
-
-/* A block device is opened exclusively: the kernel then refuses one that is mounted or otherwise in use. */
-static int sink_open_existing(struct item *item)
-{
-	struct target *target = &item->target;
-	bool block = S_ISBLK(target->st.st_mode);
-	int flags = O_WRONLY | O_CLOEXEC | O_NOCTTY | (block && !item->cfg->allow_mounted ? O_EXCL : 0);
-	int fd = openat(target->dir_fd, target->name, flags);
-	int res;
-
-	if (fd < 0) {
-		res = errno == EINTR && zc_stopped() ? -ECANCELED : -errno;
-		return item_fail(item, ZC_SIDE_DST, 0, "open", res, "cannot open for writing",
-		                 block && res == -EBUSY ? "mounted or in use; --allow-mounted writes all the same" : NULL);
-	}
-	res = zc_end_from_fd(&item->dst, fd, ZC_DIR_DST, true);
-	if (res < 0) {
-		close(fd);
-		return item_fail(item, ZC_SIDE_DST, 0, "open", res, "cannot open for writing", NULL);
-	}
-	item->in_place = true;
-	return block ? sink_check_device(item, fd) : 0;
-}
-
-static int sink_open_fd(struct item *item)
-{
-	int res = zc_end_from_fd(&item->dst, item->dst_uri.fd, ZC_DIR_DST, false);
-
-	item->in_place = true;
-	return res < 0 ? item_fail(item, ZC_SIDE_DST, 0, "fstat", res, "cannot write", NULL) : 0;
-}
-
 /* ---- whole or not at all */
 
 static int sink_open_old(struct item *item)
@@ -90,7 +44,8 @@ static int sink_check_replaceable(struct item *item)
 
 	if (sink_open_old(item) >= 0 && ioctl(item->old_fd, FS_IOC_GETFLAGS, &flags) == 0 &&
 	    (flags & (FS_IMMUTABLE_FL | FS_APPEND_FL))) {
-		return sink_fail(item, "ioctl FS_IOC_GETFLAGS", -EPERM, "cannot replace an immutable or append-only file");
+		return sink_fail(item, "ioctl FS_IOC_GETFLAGS", -EPERM,
+		                 "cannot replace an immutable or append-only file");
 	}
 	if (statx(item->target.dir_fd, item->target.name, AT_SYMLINK_NOFOLLOW, 0, &stx) == 0 &&
 	    (stx.stx_attributes & stx.stx_attributes_mask & STATX_ATTR_MOUNT_ROOT)) {
@@ -102,11 +57,13 @@ static int sink_check_replaceable(struct item *item)
 static int sink_begin(struct item *item)
 {
 	const char *op = "";
-	mode_t mode = item->src.shape.caps & ZC_CAP_REG ? item->src_st.st_mode : 0666;
+	bool plain = !(item->src.shape.caps & ZC_CAP_REG) || (item->cfg->preserve & ZC_PRESERVE_NOT_MODE);
+	mode_t mode = plain ? 0666 : item->src_st.st_mode;
 	int res;
 
 	if (item->durability == ZC_DURABILITY_FULL && item->target.dir_searchable_only) {
-		return sink_fail(item, "open", -EACCES, "the directory cannot be synced, as --durability=full wants");
+		return sink_fail(item, "open", -EACCES,
+		                 "the directory cannot be synced, as --durability=full wants");
 	}
 	if (item->replacing) {
 		res = sink_check_replaceable(item);
@@ -114,15 +71,18 @@ static int sink_begin(struct item *item)
 			return res;
 		}
 	}
-	res = commit_begin(&item->commit, &item->target, mode, item->cfg->umask, &item->report->fallbacks, &op);
+	res =
+	    commit_begin(&item->commit, &item->target, mode, item->cfg->umask, &item->report->fallbacks, &op);
 	if (res < 0) {
-		return sink_fail(item, op, res, item->replacing ? "cannot create a new file beside it" : "cannot create");
+		return sink_fail(item, op, res,
+		                 item->replacing ? "cannot create a new file beside it" : "cannot create");
 	}
 	item->committing = true;
 	if (item->replacing && !(item->cfg->preserve & ZC_PRESERVE_OWNER)) {
 		res = meta_keep_owner(item->commit.fd, &item->target.st);
 		if (res < 0) {
-			return sink_fail(item, "fchown", res, "cannot keep the owner of the file to be replaced");
+			return sink_fail(item, "fchown", res,
+			                 "cannot keep the owner of the file to be replaced");
 		}
 	}
 	/* the descriptor stays commit's: dst is not closed as an end */
@@ -134,6 +94,55 @@ static int sink_begin(struct item *item)
 	return 0;
 }
 
+/* ---- in place */
+
+static int sink_check_device(struct item *item)
+{
+	uint64_t size = item->dst.shape.size_bytes;
+	uint64_t need = item->src.shape.size_bytes;
+
+	if (need != ZC_SIZE_UNKNOWN && need > size) {
+		return item_fail(item, ZC_SIDE_DST, ZC_STATUS_NO_SPACE, "open", -ENOSPC,
+		                 "the device is smaller than the source; nothing was written", NULL);
+	}
+	return 0;
+}
+
+/* A block device is opened exclusively: the kernel then refuses one that is mounted or otherwise in use. */
+static int sink_open_existing(struct item *item)
+{
+	struct target *target = &item->target;
+	bool block = S_ISBLK(target->st.st_mode);
+	int flags = O_WRONLY | O_CLOEXEC | O_NOCTTY | (block && !item->cfg->allow_mounted ? O_EXCL : 0);
+	int fd = openat(target->dir_fd, target->name, flags);
+	int res;
+
+	if (fd < 0 && errno == EACCES && item->cfg->force && item->replacing) {
+		return sink_begin(item); /* cp -f: what cannot be opened is replaced */
+	}
+	if (fd < 0) {
+		res = errno == EINTR && zc_stopped() ? -ECANCELED : -errno;
+		return item_fail(
+		    item, ZC_SIDE_DST, 0, "open", res, "cannot open for writing",
+		    block && res == -EBUSY ? "mounted or in use; --allow-mounted writes all the same" : NULL);
+	}
+	res = zc_end_from_fd(&item->dst, fd, ZC_DIR_DST, true);
+	if (res < 0) {
+		close(fd);
+		return item_fail(item, ZC_SIDE_DST, 0, "open", res, "cannot open for writing", NULL);
+	}
+	item->in_place = true;
+	return block ? sink_check_device(item) : 0;
+}
+
+static int sink_open_fd(struct item *item)
+{
+	int res = zc_end_from_fd(&item->dst, item->dst_uri.fd, ZC_DIR_DST, false);
+
+	item->in_place = true;
+	return res < 0 ? item_fail(item, ZC_SIDE_DST, 0, "fstat", res, "cannot write", NULL) : 0;
+}
+
 static int sink_open_regular(struct item *item)
 {
 	item->replacing = item->target.exists;
@@ -141,15 +150,13 @@ static int sink_open_regular(struct item *item)
 		item->durability = item->replacing ? ZC_DURABILITY_DATA : ZC_DURABILITY_NONE;
 	}
 	if (item->replacing && item->cfg->inplace) {
-		item->in_place = true;
 		return sink_open_existing(item);
 	}
 	return sink_begin(item);
 }
 
-int sink_open(struct item *item)
+static int sink_open_any(struct item *item)
 {
-	item->durability = item->cfg->durability;
 	if (item->dst_uri.kind == ZC_END_FD) {
 		return sink_open_fd(item);
 	}
@@ -161,6 +168,50 @@ int sink_open(struct item *item)
 		return sink_open_existing(item);
 	}
 	return sink_open_regular(item);
+}
+
+const char *sink_durability_name(const struct item *item)
+{
+	switch (item->durability) {
+	case ZC_DURABILITY_DATA:
+		return "data";
+	case ZC_DURABILITY_FULL:
+		return "full";
+	default:
+		return item->durability == ZC_DURABILITY_AUTO && (item->dst.shape.caps & ZC_CAP_BLOCK)
+		           ? "data"
+		           : "none";
+	}
+}
+
+static void sink_explain(const struct item *item)
+{
+	const char *how = "written where it is: an end without a name to replace";
+
+	if (item->committing && item->replacing) {
+		how = item->commit.temp[0] == '\0'
+		          ? "O_TMPFILE, named and renamed over the old file when complete"
+		          : "a locked temporary, renamed over the old file when complete";
+	} else if (item->committing) {
+		how = item->commit.temp[0] == '\0' ? "O_TMPFILE, given its name when complete"
+		                                   : "a locked temporary, renamed when complete";
+	} else if (item->dst.shape.caps & ZC_CAP_REG) {
+		how = "in place: an interruption leaves it half-written";
+	}
+	report_say(item->report, ZC_MSG_EXPLAIN, "commit: %s; durability %s", how,
+	           sink_durability_name(item));
+}
+
+int sink_open(struct item *item)
+{
+	int res;
+
+	item->durability = item->cfg->durability;
+	res = sink_open_any(item);
+	if (res == 0 && item->cfg->explain) {
+		sink_explain(item);
+	}
+	return res;
 }
 
 /* ---- all bytes are there */
@@ -196,7 +247,8 @@ static int sink_sync(struct item *item)
 	if (!wanted || !(caps & (ZC_CAP_REG | ZC_CAP_BLOCK))) {
 		return 0;
 	}
-	res = item->durability == ZC_DURABILITY_FULL ? fsync(item->dst.shape.fd) : fdatasync(item->dst.shape.fd);
+	res = item->durability == ZC_DURABILITY_FULL ? fsync(item->dst.shape.fd)
+	                                             : fdatasync(item->dst.shape.fd);
 	res = res < 0 ? -errno : 0;
 	item->report->ns.durable += zc_now_ns() - from;
 	if (res < 0) {
@@ -214,7 +266,8 @@ static void sink_drop_cache(const struct item *item)
 	}
 	if ((item->dst.shape.caps & ZC_CAP_REG) &&
 	    sync_file_range(item->dst.shape.fd, 0, 0,
-	                    SYNC_FILE_RANGE_WAIT_BEFORE | SYNC_FILE_RANGE_WRITE | SYNC_FILE_RANGE_WAIT_AFTER) == 0) {
+	                    SYNC_FILE_RANGE_WAIT_BEFORE | SYNC_FILE_RANGE_WRITE |
+	                        SYNC_FILE_RANGE_WAIT_AFTER) == 0) {
 		(void)posix_fadvise(item->dst.shape.fd, 0, 0, POSIX_FADV_DONTNEED);
 	}
 	if (item->src.shape.caps & ZC_CAP_REG) {
@@ -243,7 +296,8 @@ static int sink_rename(struct item *item)
 		res = commit_sync_dir(&item->commit);
 		item->report->ns.durable += zc_now_ns() - from;
 		if (res < 0) {
-			return sink_fail(item, "fsync", res, "is complete, but its directory cannot be synced");
+			return sink_fail(item, "fsync", res,
+			                 "is complete, but its directory cannot be synced");
 		}
 	}
 	return 0;

@@ -69,7 +69,7 @@ static int source_open_path(struct item *item)
 		close(fd);
 		report_status(item->report, ZC_STATUS_SOME_FAILED);
 		item->report->items.failed++;
-		report_say(item->report, ZC_MSG_ERROR, "-r not specified; omitting directory %s",
+		report_say(item->report, ZC_MSG_ERROR, "-r not specified; omitting directory '%s'",
 		           zc_quote(quoted, sizeof(quoted), path));
 		return -EISDIR;
 	}

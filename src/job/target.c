@@ -148,7 +148,8 @@ int target_open(struct target *ret_target, const char *path, const char **ret_re
 	return res < 0 ? res : target_finish(ret_target, &target, ret_refused);
 }
 
-int target_open_in(struct target *ret_target, const char *dir_path, const char *name, const char **ret_refused)
+int target_open_in(struct target *ret_target, const char *dir_path, const char *name,
+                   const char **ret_refused)
 {
 	struct target target;
 	int res;

@@ -8,11 +8,11 @@
 #include "zcopy/job.h"
 
 struct target {
-	int dir_fd;              /* ours; O_PATH where the directory may only be searched      */
+	int dir_fd;               /* ours; O_PATH where the directory may only be searched      */
 	bool dir_searchable_only; /* so it cannot be fsynced                                   */
 	char name[NAME_MAX + 1];
 	bool exists;
-	struct stat st;          /* of the name itself, when it exists; never a symlink        */
+	struct stat st; /* of the name itself, when it exists; never a symlink        */
 };
 
 /* Opens the directory that holds path and looks at the last component. Symlinks there are followed (at
@@ -21,7 +21,8 @@ struct target {
  * link, -EACCES for a link in a sticky directory that belongs to a stranger. */
 int target_open(struct target *ret_target, const char *path, const char **ret_refused);
 /* path is a directory, name the entry in it. */
-int target_open_in(struct target *ret_target, const char *dir_path, const char *name, const char **ret_refused);
+int target_open_in(struct target *ret_target, const char *dir_path, const char *name,
+                   const char **ret_refused);
 void target_close(struct target *target);
 
 /* The kernel's protected_symlinks rule (Documentation/admin-guide/sysctl/fs.rst), whatever the sysctl:

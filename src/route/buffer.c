@@ -32,14 +32,15 @@ enum trip_state {
 struct zc_trip {
 	struct zc_req req;
 	struct zc_buf *buf;
-	struct zc_trip *in_turn; /* slot of the order ring: the trip with sequence number = index (mod count) */
+	struct zc_trip
+	    *in_turn; /* slot of the order ring: the trip with sequence number = index (mod count) */
 	uint64_t seq;
-	uint64_t off_bytes;      /* of the buffer's first byte, from the source's first byte     */
-	uint32_t want_bytes;     /* asked of the source                                          */
-	uint32_t len_bytes;      /* read so far; final when READY                                */
-	uint32_t at_bytes;       /* of these, settled with the sink                              */
+	uint64_t off_bytes;  /* of the buffer's first byte, from the source's first byte     */
+	uint32_t want_bytes; /* asked of the source                                          */
+	uint32_t len_bytes;  /* read so far; final when READY                                */
+	uint32_t at_bytes;   /* of these, settled with the sink                              */
 	enum trip_state state;
-	bool direct;             /* the request was issued on an O_DIRECT descriptor             */
+	bool direct; /* the request was issued on an O_DIRECT descriptor             */
 };
 
 struct run {
@@ -51,7 +52,7 @@ struct run {
 	uint64_t end_off_bytes;  /* of the span; ZC_SIZE_UNKNOWN                                 */
 	uint64_t eof_off_bytes;  /* lowest place where the source ended                          */
 	uint64_t read_seq;
-	uint64_t write_seq;      /* whose turn it is, ordered sinks only                         */
+	uint64_t write_seq; /* whose turn it is, ordered sinks only                         */
 	unsigned reading;
 	unsigned writing;
 	unsigned batch_count;
@@ -295,7 +296,8 @@ static void trip_read(struct run *run, struct zc_trip *trip)
 		return;
 	}
 	if (run->src_stream && !run->dst_stream) {
-		trip->req.flags |= ZC_REQ_FULL; /* whole blocks for a file; a stream passes on what there is */
+		trip->req.flags |=
+		    ZC_REQ_FULL; /* whole blocks for a file; a stream passes on what there is */
 	}
 	run_batch(run, trip);
 }
@@ -308,7 +310,8 @@ static bool run_read(struct run *run)
 	struct zc_trip *trip;
 	uint64_t want;
 
-	if (run->src_done || run->next_off_bytes >= run->end_off_bytes || (run->src_stream && run->reading > 0)) {
+	if (run->src_done || run->next_off_bytes >= run->end_off_bytes ||
+	    (run->src_stream && run->reading > 0)) {
 		return false;
 	}
 	if (zc_stopped()) {
@@ -426,7 +429,8 @@ static void run_to_end(struct run *run)
 				return;
 			}
 			if (zc_pool_free_count(run->pool) == 0) {
-				run_fail(run, -ENOTRECOVERABLE, ZC_SIDE_ENGINE, "buffer", run->next_off_bytes);
+				run_fail(run, -ENOTRECOVERABLE, ZC_SIDE_ENGINE, "buffer",
+				         run->next_off_bytes);
 				return; /* every buffer was lost to the kernel */
 			}
 			continue;

@@ -42,7 +42,8 @@ static int cfr_move(struct zc_kit *kit, struct zc_leg *leg)
 		if (zc_stopped()) {
 			return kernel_fail(leg, ZC_SIDE_NONE, "copy_file_range", -ECANCELED);
 		}
-		res = copy_file_range(leg->src->shape.fd, &src_off, leg->dst->shape.fd, &dst_off, kernel_step(leg), 0);
+		res = copy_file_range(leg->src->shape.fd, &src_off, leg->dst->shape.fd, &dst_off,
+		                      kernel_step(leg), 0);
 		if (res > 0) {
 			kernel_count(kit, leg, (size_t)res);
 			began = true;

@@ -10,10 +10,8 @@
 #include <errno.h>
 
 static const struct zc_route_ops *const route_table[ZC_ROUTE_COUNT] = {
-	[ZC_ROUTE_REFLINK] = &zc_route_reflink,
-	[ZC_ROUTE_CFR] = &zc_route_cfr,
-	[ZC_ROUTE_SENDFILE] = &zc_route_sendfile,
-	[ZC_ROUTE_SPLICE] = &zc_route_splice,
+	[ZC_ROUTE_REFLINK] = &zc_route_reflink,   [ZC_ROUTE_CFR] = &zc_route_cfr,
+	[ZC_ROUTE_SENDFILE] = &zc_route_sendfile, [ZC_ROUTE_SPLICE] = &zc_route_splice,
 	[ZC_ROUTE_BUFFER] = &zc_route_buffer,
 };
 

@@ -118,7 +118,8 @@ static int splice_drain(struct zc_kit *kit, struct zc_leg *leg, size_t owed)
 			return kernel_fail(leg, ZC_SIDE_ENGINE, "read", got == 0 ? -EIO : -errno);
 		}
 		while (put < got) {
-			ssize_t res = seek ? pwrite(leg->dst->shape.fd, block + put, (size_t)(got - put), kernel_off(leg->dst, leg))
+			ssize_t res = seek ? pwrite(leg->dst->shape.fd, block + put, (size_t)(got - put),
+			                            kernel_off(leg->dst, leg))
 			                   : write(leg->dst->shape.fd, block + put, (size_t)(got - put));
 
 			if (res > 0) {
@@ -131,7 +132,8 @@ static int splice_drain(struct zc_kit *kit, struct zc_leg *leg, size_t owed)
 					return kernel_fail(leg, ZC_SIDE_NONE, "write", -ECANCELED);
 				}
 			} else if (errno != EINTR || zc_stopped()) {
-				return kernel_fail(leg, ZC_SIDE_DST, "write", zc_stopped() ? -ECANCELED : -errno);
+				return kernel_fail(leg, ZC_SIDE_DST, "write",
+				                   zc_stopped() ? -ECANCELED : -errno);
 			}
 		}
 		owed -= (size_t)got;
@@ -146,7 +148,8 @@ static int splice_out(struct zc_kit *kit, struct zc_leg *leg, size_t owed, bool 
 
 	while (owed > 0) {
 		int64_t off = kernel_off(leg->dst, leg);
-		ssize_t res = splice_once(kit->pipe[0], NULL, leg->dst->shape.fd, seek ? &off : NULL, owed, false);
+		ssize_t res =
+		    splice_once(kit->pipe[0], NULL, leg->dst->shape.fd, seek ? &off : NULL, owed, false);
 
 		if (res > 0) {
 			kernel_count(kit, leg, (size_t)res);
@@ -154,7 +157,8 @@ static int splice_out(struct zc_kit *kit, struct zc_leg *leg, size_t owed, bool 
 			began = true;
 			continue;
 		}
-		if (res == -ECANCELED || res == -EPIPE || res == -ENOSPC || res == -EDQUOT || res == -EFBIG || began) {
+		if (res == -ECANCELED || res == -EPIPE || res == -ENOSPC || res == -EDQUOT || res == -EFBIG ||
+		    began) {
 			return kernel_fail(leg, ZC_SIDE_DST, "splice", res == 0 ? -EIO : (int)res);
 		}
 		if (splice_drain(kit, leg, owed) < 0) {
@@ -191,7 +195,8 @@ static int splice_move(struct zc_kit *kit, struct zc_leg *leg)
 			return kernel_not_me(leg, "splice", (int)got);
 		}
 		if (got < 0) {
-			return kernel_fail(leg, got == -ECANCELED ? ZC_SIDE_NONE : ZC_SIDE_SRC, "splice", (int)got);
+			return kernel_fail(leg, got == -ECANCELED ? ZC_SIDE_NONE : ZC_SIDE_SRC, "splice",
+			                   (int)got);
 		}
 		code = splice_out(kit, leg, (size_t)got, began);
 		if (code < 0) {
