@@ -379,7 +379,7 @@ static void choose_lane(struct chooser *ch)
 {
 	struct lane_cfg *lane = &ch->choice->lane;
 
-	memset(lane, 0, sizeof(*lane));
+	*lane = (struct lane_cfg){ 0 };
 	lane->engine = ch->cfg->engine;
 	lane->huge = ch->cfg->huge;
 	lane->huge_bytes = ch->cfg->huge_bytes;

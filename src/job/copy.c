@@ -8,6 +8,7 @@
  */
 #include <errno.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "item.h"
@@ -29,13 +30,20 @@ static void pass_explain_lane(const struct pass *pass)
 {
 	struct zc_report *report = pass->item->report;
 	const struct zc_engine_facts *engine = &report->engine;
+	struct rlimit memlock = { 0 };
 	char size[16];
 	char page[16];
 
-	report_say(report, ZC_MSG_EXPLAIN, "engine: %s (%s, %u helper threads), %s x %u, buffers %s",
-	           engine->name, engine->setup, engine->thread_count,
-	           zc_format_size(size, report->block_bytes), engine->depth,
-	           engine->registered ? "registered with the ring" : "not registered");
+	(void)getrlimit(RLIMIT_MEMLOCK, &memlock);
+	report_say(report, ZC_MSG_EXPLAIN, "engine: %s (%s, %u helper threads), %s x %u", engine->name,
+	           engine->setup, engine->thread_count, zc_format_size(size, report->block_bytes),
+	           engine->depth);
+	if (strcmp(engine->name, "uring") == 0) {
+		report_say(report, ZC_MSG_EXPLAIN, "ring: buffers %s (memlock limit %s)",
+		           engine->registered ? "registered" : "not registered",
+		           memlock.rlim_cur == RLIM_INFINITY ? "none"
+		                                             : zc_format_size(size, memlock.rlim_cur));
+	}
 	if (pass->choice.lane.small) {
 		report_say(report, ZC_MSG_EXPLAIN, "pages: a plain allocation: too little for a pool");
 		return;
@@ -113,6 +121,21 @@ static int pass_forced_refused(struct pass *pass, const struct zc_err *err)
 	return -EINVAL;
 }
 
+/* A forced route said "not me". Before the first byte that is a refusal; later it is the source's end, which
+ * came before the size said so, or a real error. */
+static int pass_forced_end(struct pass *pass, struct zc_leg *leg)
+{
+	if (leg->done_bytes == 0 && pass->at_bytes == 0) {
+		return pass_forced_refused(pass, &leg->err);
+	}
+	if (leg->err.code == 0) {
+		leg->eof = true;
+		return 0;
+	}
+	leg->err.side = ZC_SIDE_DST;
+	return pass_fail(pass, &leg->err);
+}
+
 static int pass_move(struct pass *pass, struct zc_leg *leg)
 {
 	static const enum zc_route_kind buffer = ZC_ROUTE_BUFFER;
@@ -123,12 +146,8 @@ static int pass_move(struct pass *pass, struct zc_leg *leg)
 	if (choice->kernel_count > 0) {
 		res = zc_lane_run(item->lane, leg, choice->kernel, choice->kernel_count, item->moved);
 	}
-	if (res == -EOPNOTSUPP && !choice->buffer && leg->err.code == 0 && leg->err.op != NULL) {
-		leg->eof = leg->done_bytes > 0; /* a forced route that met the end before the size said so */
-		res = leg->eof ? 0 : res;
-	}
 	if (res == -EOPNOTSUPP && !choice->buffer) {
-		return pass_forced_refused(pass, &leg->err);
+		return pass_forced_end(pass, leg);
 	}
 	if (res == -EOPNOTSUPP) {
 		if (choice->kernel_count > 0) {

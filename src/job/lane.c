@@ -90,11 +90,21 @@ static void lane_note(struct lane *lane)
 	}
 }
 
+static bool lane_is(const struct lane *lane, const struct lane_cfg *cfg)
+{
+	const struct lane_cfg *now = &lane->cfg;
+
+	return lane->open && now->engine == cfg->engine && now->thread_count == cfg->thread_count &&
+	       now->buf_count == cfg->buf_count && now->block_bytes == cfg->block_bytes &&
+	       now->small == cfg->small && now->huge == cfg->huge && now->huge_bytes == cfg->huge_bytes &&
+	       now->node == cfg->node;
+}
+
 int lane_open(struct lane *lane, const struct lane_cfg *cfg)
 {
 	int res;
 
-	if (lane->open && memcmp(&lane->cfg, cfg, sizeof(*cfg)) == 0) {
+	if (lane_is(lane, cfg)) {
 		return 0;
 	}
 	lane_close(lane);

@@ -4,7 +4,7 @@
 
 #include "zcopy/job.h"
 
-/* What a lane is made of. Compared byte for byte, so zero it before filling. */
+/* What a lane is made of. */
 struct lane_cfg {
 	enum zc_engine_kind engine;
 	unsigned thread_count; /* sync engine's helpers; 0 = requests are performed in place       */
@@ -13,8 +13,7 @@ struct lane_cfg {
 	bool small;            /* a plain allocation instead of a pool region                      */
 	enum zc_huge huge;
 	size_t huge_bytes;
-	int node;              /* where the buffers and threads shall be, or ZC_NODE_ANY           */
-	size_t pool_bytes_max; /* 0 = no limit                                                     */
+	int node; /* where the buffers and threads shall be, or ZC_NODE_ANY           */
 };
 
 struct lane {

@@ -64,6 +64,28 @@ static int report_status_of(int code)
 	}
 }
 
+void report_error(struct zc_report *report, const char *path, const struct zc_err *err)
+{
+	struct zc_item_error *list;
+
+	report->items.failed++;
+	if (report->error_count == REPORT_ERRORS_MAX) {
+		return;
+	}
+	list = report_grow(report->errors, report->error_count, sizeof(*list));
+	if (list == NULL) {
+		return;
+	}
+	report->errors = list;
+	list[report->error_count++] = (struct zc_item_error){
+		.path = strdup(path),
+		.op = err->op != NULL ? err->op : "check",
+		.code = err->code,
+		.side = err->side,
+		.off_bytes = err->off_bytes,
+	};
+}
+
 int report_fail(struct zc_report *report, int status, const char *path, const struct zc_err *err,
                 const char *what, const char *hint)
 {
@@ -71,27 +93,13 @@ int report_fail(struct zc_report *report, int status, const char *path, const st
 	char at[40] = "";
 
 	report_status(report, status != 0 ? status : report_status_of(err->code));
-	report->items.failed++;
 	if (err->off_bytes != ZC_OFF_NONE && err->side != ZC_SIDE_NONE) {
 		snprintf(at, sizeof(at), " at byte %llu", (unsigned long long)err->off_bytes);
 	}
 	report_say(report, ZC_MSG_ERROR, "%s: %s%s%s%s%s%s%s", zc_quote(quoted, sizeof(quoted), path), what,
 	           at, err->code != 0 ? ": " : "", err->code != 0 ? strerror(-err->code) : "",
 	           hint != NULL ? " (" : "", hint != NULL ? hint : "", hint != NULL ? ")" : "");
-	if (report->error_count < REPORT_ERRORS_MAX) {
-		struct zc_item_error *list = report_grow(report->errors, report->error_count, sizeof(*list));
-
-		if (list != NULL) {
-			report->errors = list;
-			list[report->error_count++] = (struct zc_item_error){
-				.path = strdup(path),
-				.op = err->op != NULL ? err->op : "check",
-				.code = err->code,
-				.side = err->side,
-				.off_bytes = err->off_bytes,
-			};
-		}
-	}
+	report_error(report, path, err);
 	return err->code;
 }
 
@@ -204,7 +212,9 @@ static void report_counts(const struct zc_report *report, struct zc_json *json)
 	zc_json_u64(json, "files", report->items.files);
 	zc_json_u64(json, "skipped", report->items.skipped);
 	zc_json_u64(json, "failed", report->items.failed);
-	zc_json_u64(json, "links_cut", report->hardlinks_cut);
+	if (report->hardlinks_cut != 0) {
+		zc_json_u64(json, "links_cut", report->hardlinks_cut);
+	}
 	zc_json_close(json, '}');
 }
 

@@ -21,6 +21,8 @@ void report_say(struct zc_report *report, enum zc_msg_kind kind, const char *for
  * (no space 5, mismatch 4, else 1). Returns err->code, so that "return report_fail(...)" reads well. */
 int report_fail(struct zc_report *report, int status, const char *path, const struct zc_err *err,
                 const char *what, const char *hint);
+/* Counts a failed item and keeps it for the report, without a message. */
+void report_error(struct zc_report *report, const char *path, const struct zc_err *err);
 void report_status(struct zc_report *report, int status);
 void report_fini(struct zc_report *report);
 

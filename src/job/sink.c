@@ -275,6 +275,18 @@ static void sink_drop_cache(const struct item *item)
 	}
 }
 
+/* Closing any descriptor of a file makes NFS, CIFS and FUSE say what they had put off (EIO, ENOSPC): asked
+ * while the old file is still there. */
+static int sink_flush(struct item *item)
+{
+	int fd = fcntl(item->dst.shape.fd, F_DUPFD_CLOEXEC, 3);
+
+	if (fd < 0) {
+		return 0; /* no descriptor left: the last close has to do */
+	}
+	return close(fd) < 0 && errno != EINTR ? sink_fail(item, "close", -errno, "cannot write") : 0;
+}
+
 static int sink_rename(struct item *item)
 {
 	const char *op = "";
@@ -312,9 +324,10 @@ int sink_publish(struct item *item)
 	}
 	if (res == 0) {
 		sink_drop_cache(item);
-		if (item->committing) {
-			res = sink_rename(item);
-		}
+		res = item->committing ? sink_flush(item) : 0;
+	}
+	if (res == 0 && item->committing) {
+		res = sink_rename(item);
 	}
 	if (res == 0) {
 		/* NFS, FUSE and quotas may speak up only now */

@@ -45,10 +45,24 @@ static int source_settle(struct item *item, int fd)
 	return flags < 0 || fcntl(fd, F_SETFL, flags & ~O_NONBLOCK) < 0 ? -errno : 0;
 }
 
+/* In cp's words: scripts look for them. */
+static int source_omit_directory(struct item *item)
+{
+	const struct zc_err err = {
+		.code = -EISDIR, .side = ZC_SIDE_SRC, .op = "open", .off_bytes = ZC_OFF_NONE
+	};
+	char quoted[1200];
+
+	report_status(item->report, ZC_STATUS_SOME_FAILED);
+	report_error(item->report, item->src_uri.text, &err);
+	report_say(item->report, ZC_MSG_ERROR, "-r not specified; omitting directory '%s'",
+	           zc_quote(quoted, sizeof(quoted), item->src_uri.text));
+	return err.code;
+}
+
 static int source_open_path(struct item *item)
 {
 	const char *path = item->src_uri.path;
-	char quoted[1200];
 	int fd;
 	int res;
 
@@ -67,11 +81,7 @@ static int source_open_path(struct item *item)
 	}
 	if (S_ISDIR(item->src_st.st_mode)) {
 		close(fd);
-		report_status(item->report, ZC_STATUS_SOME_FAILED);
-		item->report->items.failed++;
-		report_say(item->report, ZC_MSG_ERROR, "-r not specified; omitting directory '%s'",
-		           zc_quote(quoted, sizeof(quoted), path));
-		return -EISDIR;
+		return source_omit_directory(item);
 	}
 	res = source_settle(item, fd);
 	if (res == 0) {

@@ -73,7 +73,7 @@ static bool target_foreign_link(const struct stat *dir, const struct stat *link)
 /* Replaces target by what the symlink it names points at. */
 static int target_follow(struct target *target, const char **ret_refused)
 {
-	struct target next;
+	struct target next = { 0 };
 	struct stat dir;
 	char path[PATH_MAX];
 	ssize_t len;
@@ -142,7 +142,7 @@ static int target_finish(struct target *ret_target, struct target *target, const
 
 int target_open(struct target *ret_target, const char *path, const char **ret_refused)
 {
-	struct target target;
+	struct target target = { 0 };
 	int res = target_split(&target, AT_FDCWD, path);
 
 	return res < 0 ? res : target_finish(ret_target, &target, ret_refused);
@@ -151,7 +151,7 @@ int target_open(struct target *ret_target, const char *path, const char **ret_re
 int target_open_in(struct target *ret_target, const char *dir_path, const char *name,
                    const char **ret_refused)
 {
-	struct target target;
+	struct target target = { 0 };
 	int res;
 
 	if (strlen(name) > NAME_MAX) {
@@ -169,7 +169,7 @@ void target_close(struct target *target)
 
 bool target_link_is_unsafe(const char *path)
 {
-	struct target target;
+	struct target target = { 0 };
 	struct stat dir;
 	bool unsafe = false;
 

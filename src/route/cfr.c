@@ -3,8 +3,9 @@
  *
  * Its refusals have many faces (coreutils, Go and systemd met them one by one): 0 on the first call for
  * /proc-like files, EXDEV, EINVAL, EOPNOTSUPP, ENOSYS, EPERM (seccomp), EBADF (O_APPEND), ENOENT (CIFS),
- * ETXTBSY, EIO (old CIFS). With nothing moved each means "not me": another route meets a real error again.
- * After bytes have moved errors are final, and 0 hands over to a read, which alone knows the end of a file.
+ * ETXTBSY, EIO (old CIFS). Each means "not me": offsets are absolute, so another route goes on at the exact
+ * byte, meets a real error again, and can tell whose it is, source's or sink's, which this call cannot.
+ * Final are only those that speak of the sink's room. 0 hands over to a read, which alone knows the end.
  */
 #include "kernel.h"
 
@@ -32,8 +33,6 @@ static bool cfr_final(int code)
 
 static int cfr_move(struct zc_kit *kit, struct zc_leg *leg)
 {
-	bool began = false;
-
 	while (!kernel_done(leg)) {
 		off64_t src_off = kernel_off(leg->src, leg);
 		off64_t dst_off = kernel_off(leg->dst, leg);
@@ -46,7 +45,6 @@ static int cfr_move(struct zc_kit *kit, struct zc_leg *leg)
 		                      kernel_step(leg), 0);
 		if (res > 0) {
 			kernel_count(kit, leg, (size_t)res);
-			began = true;
 			continue;
 		}
 		if (res == 0) {
@@ -55,7 +53,7 @@ static int cfr_move(struct zc_kit *kit, struct zc_leg *leg)
 		if (errno == EINTR) {
 			continue;
 		}
-		if (!began && !cfr_final(-errno)) {
+		if (!cfr_final(-errno)) {
 			return kernel_not_me(leg, "copy_file_range", -errno);
 		}
 		return kernel_fail(leg, ZC_SIDE_DST, "copy_file_range", -errno);

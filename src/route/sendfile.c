@@ -2,8 +2,8 @@
  * sendfile.c: file to file where copy_file_range is refused (another file system), file to socket and
  * file to pipe. The kernel splices through a pipe of its own.
  *
- * It writes at the sink's file position, so a sink that we position in is positioned first. 0 before the
- * end and first refusals are "not me", as in cfr.c.
+ * It writes at the sink's file position, so a sink that we position in is positioned first. What is "not
+ * me" and what is final is as in cfr.c.
  */
 #include "kernel.h"
 
@@ -31,7 +31,6 @@ static const char *sendfile_unfit(const struct zc_shape *src, const struct zc_sh
 static int sendfile_move(struct zc_kit *kit, struct zc_leg *leg)
 {
 	int dst_fd = leg->dst->shape.fd;
-	bool began = false;
 
 	if ((leg->dst->shape.caps & ZC_CAP_SEEK) && lseek(dst_fd, kernel_off(leg->dst, leg), SEEK_SET) < 0) {
 		return kernel_not_me(leg, "lseek", -errno);
@@ -46,7 +45,6 @@ static int sendfile_move(struct zc_kit *kit, struct zc_leg *leg)
 		res = sendfile(dst_fd, leg->src->shape.fd, &src_off, kernel_step(leg));
 		if (res > 0) {
 			kernel_count(kit, leg, (size_t)res);
-			began = true;
 			continue;
 		}
 		if (res == 0) {
@@ -61,10 +59,10 @@ static int sendfile_move(struct zc_kit *kit, struct zc_leg *leg)
 			}
 			continue;
 		}
-		if (!began && errno != ENOSPC && errno != EDQUOT && errno != EFBIG && errno != EPIPE) {
-			return kernel_not_me(leg, "sendfile", -errno);
+		if (errno == ENOSPC || errno == EDQUOT || errno == EFBIG || errno == EPIPE) {
+			return kernel_fail(leg, ZC_SIDE_DST, "sendfile", -errno);
 		}
-		return kernel_fail(leg, ZC_SIDE_DST, "sendfile", -errno);
+		return kernel_not_me(leg, "sendfile", -errno);
 	}
 	return 0;
 }

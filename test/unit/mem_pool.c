@@ -218,7 +218,7 @@ static void return_not_lent(struct zc_pool *pool, struct zc_buf *buf)
 	zc_buf_return(buf);
 }
 
-static void lose_not_lent(struct zc_pool *pool, struct zc_buf *buf)
+static void lose_not_lent(struct zc_pool *pool __attribute__((unused)), struct zc_buf *buf)
 {
 	zc_buf_lose(buf);
 }
