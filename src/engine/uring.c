@@ -433,8 +433,23 @@ static void slot_tired(struct uring_engine *uring, struct slot *slot)
 	slot_finish(uring, slot);
 }
 
+/* The ring says that the file ends here. FUSE's asynchronous path says so wherever the size it announced
+ * ends, also when it announced 0 for a file with bytes: the plain call is asked, as the twin would. */
+static void slot_confirm_end(struct uring_engine *uring, struct slot *slot)
+{
+	zc_req_perform(slot->req);
+	slot_finish(uring, slot);
+}
+
 static void slot_step(struct uring_engine *uring, struct slot *slot, int result)
 {
+	const struct zc_req *req = slot->req;
+
+	if (result == 0 && req->op == ZC_OP_READ && req->off_bytes != ZC_OFF_STREAM &&
+	    slot->state == SLOT_OP) {
+		slot_confirm_end(uring, slot);
+		return;
+	}
 	if (uring->poisoned && result == -ECANCELED && !zc_stopped()) {
 		slot->state = SLOT_PARKED; /* our own cancel, to get it out of the old ring */
 		return;
