@@ -86,7 +86,7 @@ static int pass_fail(struct pass *pass, const struct zc_err *err)
 	struct item *item = pass->item;
 	const struct zc_end *guilty = err->side == ZC_SIDE_SRC ? &item->src : &item->dst;
 
-	if (err->code == -ECANCELED || err->code == -ENOTRECOVERABLE) {
+	if ((err->code == -ECANCELED && zc_stopped()) || err->code == -ENOTRECOVERABLE) {
 		return err->code;
 	}
 	if (err->code == -EPIPE && guilty == &item->dst &&

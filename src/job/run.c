@@ -25,7 +25,7 @@ int item_fail(struct item *item, enum zc_side side, int status, const char *op, 
 {
 	struct zc_err err = { .code = code, .side = side, .op = op, .off_bytes = ZC_OFF_NONE };
 
-	if (code == -ECANCELED) {
+	if (code == -ECANCELED && zc_stopped()) {
 		return code; /* the user knows */
 	}
 	report_fail(item->report, status, side == ZC_SIDE_DST ? item->dst_text : item->src_uri.text, &err,

@@ -97,7 +97,7 @@ static void run_fail(struct run *run, int code, enum zc_side side, const char *o
 {
 	run->failed = true;
 	run->src_done = true;
-	if (code == -ECANCELED) {
+	if (code == -ECANCELED && zc_stopped()) {
 		side = ZC_SIDE_NONE;
 	} else if (code == -ENOTRECOVERABLE) {
 		side = ZC_SIDE_ENGINE;
