@@ -121,16 +121,25 @@ static int pass_forced_refused(struct pass *pass, const struct zc_err *err)
 	return -EINVAL;
 }
 
+/* Size 0 may be true: then no route has anything to do. */
+static bool pass_is_empty(const struct pass *pass)
+{
+	const struct zc_shape *shape = &pass->item->src.shape;
+	char byte;
+
+	return (shape->caps & ZC_CAP_SEEK) && pread(shape->fd, &byte, 1, (off_t)shape->base_bytes) == 0;
+}
+
 /* A forced route said "not me". Before the first byte that is a refusal; later it is the source's end, which
  * came before the size said so, or a real error. */
 static int pass_forced_end(struct pass *pass, struct zc_leg *leg)
 {
-	if (leg->done_bytes == 0 && pass->at_bytes == 0) {
-		return pass_forced_refused(pass, &leg->err);
-	}
-	if (leg->err.code == 0) {
+	if (leg->err.code == 0 && (leg->done_bytes > 0 || pass->at_bytes > 0 || pass_is_empty(pass))) {
 		leg->eof = true;
 		return 0;
+	}
+	if (leg->done_bytes == 0 && pass->at_bytes == 0) {
+		return pass_forced_refused(pass, &leg->err);
 	}
 	leg->err.side = ZC_SIDE_DST;
 	return pass_fail(pass, &leg->err);
@@ -226,6 +235,25 @@ static int pass_hole(struct pass *pass, const struct zc_span *span)
 	return 0;
 }
 
+/* A sparse or a direct copy writes within the size, set beforehand: XFS keeps the room that it reserves
+ * behind a growing file, which would fill the holes; and direct writes that grow a file go one by one.
+ * Only for a fresh destination; what was really copied sets the size in the end. */
+static int pass_extend(struct pass *pass, const struct zc_span *first)
+{
+	struct item *item = pass->item;
+	uint64_t size = item->src.shape.size_bytes;
+	bool whole = first->kind == ZC_SPAN_DATA && first->len_bytes >= size;
+
+	if (!(item->dst.shape.caps & ZC_CAP_FRESH) || size == ZC_SIZE_UNKNOWN ||
+	    (whole && !item->dst.direct && pass->choice.sparse_bytes == 0)) {
+		return 0;
+	}
+	if (ftruncate(item->dst.shape.fd, (off_t)size) < 0) {
+		return item_fail(item, ZC_SIDE_DST, 0, "ftruncate", -errno, "cannot set its length", NULL);
+	}
+	return 0;
+}
+
 /* Everything from at_bytes to the source's end. */
 static int pass_spans(struct pass *pass)
 {
@@ -245,6 +273,10 @@ static int pass_spans(struct pass *pass)
 		}
 		if (span.kind == ZC_SPAN_END) {
 			return 0;
+		}
+		res = pass->at_bytes == 0 ? pass_extend(pass, &span) : 0;
+		if (res < 0) {
+			return res;
 		}
 		res = span.kind == ZC_SPAN_HOLE ? pass_hole(pass, &span) : pass_data(pass, &span);
 		if (res < 0) {

@@ -20,9 +20,6 @@ static const char *cfr_unfit(const struct zc_shape *src, const struct zc_shape *
 	if (!(dst->caps & ZC_CAP_SEEK)) {
 		return "the destination is an inherited descriptor";
 	}
-	if (src->size_bytes == ZC_SIZE_UNKNOWN) {
-		return "the source's size is unknown";
-	}
 	return NULL;
 }
 

@@ -19,8 +19,8 @@ static const char *reflink_unfit(const struct zc_shape *src, const struct zc_sha
 	if (!(dst->caps & ZC_CAP_SEEK)) {
 		return "the destination is an inherited descriptor";
 	}
-	if (src->base_bytes != 0 || src->size_bytes == ZC_SIZE_UNKNOWN) {
-		return "only a whole file of known size can be cloned";
+	if (src->base_bytes != 0) {
+		return "only a whole file can be cloned";
 	}
 	return NULL;
 }
@@ -52,7 +52,11 @@ static int reflink_move(struct zc_kit *kit, struct zc_leg *leg)
 		return kernel_not_me(leg, "ioctl FICLONE", -EINVAL);
 	}
 	if (ioctl(leg->dst->shape.fd, FICLONE, leg->src->shape.fd) == 0) {
-		kernel_count(kit, leg, leg->span.len_bytes);
+		if (leg->span.len_bytes == ZC_SIZE_UNKNOWN) {
+			leg->eof = true; /* a file of size 0 */
+		} else {
+			kernel_count(kit, leg, leg->span.len_bytes);
+		}
 		return 0;
 	}
 	code = -errno;

@@ -16,9 +16,6 @@ static const char *sendfile_unfit(const struct zc_shape *src, const struct zc_sh
 	if (!(src->caps & (ZC_CAP_REG | ZC_CAP_BLOCK))) {
 		return "the source must be a file or a block device";
 	}
-	if (src->size_bytes == ZC_SIZE_UNKNOWN) {
-		return "the source's size is unknown";
-	}
 	if (dst->caps & ZC_CAP_SYNTH) {
 		return "the destination has no descriptor";
 	}
