@@ -17,8 +17,8 @@
 
 /* Up to here one read and one write from a plain buffer: nothing else is worth starting. */
 #define SMALL_BYTES (128 * ZC_KIB)
-/* From here on two threads with our buffers beat the kernel's own loop on cached files. */
-#define WARM_BUFFER_BYTES (8 * ZC_MIB)
+/* From here on a queue of buffers pays, where the kernel's own copy is refused. */
+#define QUEUE_BYTES (8 * ZC_MIB)
 /* From here on a source that is not cached is worth O_DIRECT and a deep queue. */
 #define COLD_DIRECT_BYTES (64 * ZC_MIB)
 /* "Not cached": at most this much of it is. */
@@ -152,17 +152,15 @@ static bool choose_buffer_first(struct chooser *ch, const char **ret_because)
 		*ret_because = "the size is unknown";
 		return true;
 	}
-	if (ch->size_bytes < WARM_BUFFER_BYTES) {
-		*ret_because = "small enough for one call";
-		return false;
+	if (choose_is_cold(ch) && !choose_is_remote_fs(ch)) {
+		*ret_because = "the source is not cached";
+		return true;
 	}
-	if (choose_is_remote_fs(ch)) {
-		*ret_because = "the file server can copy by itself";
-		return false;
-	}
-	*ret_because =
-	    choose_is_cold(ch) ? "the source is not cached" : "large and cached: two threads beat one call";
-	return true;
+	*ret_because = choose_is_cold(ch) ? "the file server can copy by itself"
+	               : ch->size_bytes < COLD_DIRECT_BYTES
+	                   ? "small enough to be cached or soon read"
+	                   : "the source is cached: one copy in the kernel is the least work";
+	return false;
 }
 
 /* ---- question 1 */
@@ -335,14 +333,16 @@ static void choose_prior(struct chooser *ch, struct lane_cfg *lane)
 		lane->thread_count = 8; /* should there be no ring */
 		return;
 	}
-	if (ch->size_bytes == ZC_SIZE_UNKNOWN || ch->size_bytes < WARM_BUFFER_BYTES || stream) {
+	if (ch->size_bytes == ZC_SIZE_UNKNOWN || ch->size_bytes < QUEUE_BYTES || stream) {
+		/* one at a time: a file of /proc makes its text anew up to each offset that is asked for */
 		lane->block_bytes = SMALL_BYTES;
-		lane->buf_count = lane->engine == ZC_ENGINE_URING ? 4 : 1;
+		lane->buf_count = 1;
 		lane->small = true;
 	} else {
+		/* handing blocks to threads costs half as much CPU again as copying cached ones in place */
 		lane->block_bytes = 256 * ZC_KIB;
 		lane->buf_count = 8;
-		lane->thread_count = 2;
+		lane->thread_count = choose_is_cold(ch) ? 2 : 0;
 	}
 	if (lane->engine == ZC_ENGINE_AUTO) {
 		lane->engine = ZC_ENGINE_SYNC;

@@ -57,10 +57,8 @@ static int splice_pipe_open(struct zc_kit *kit, const struct zc_leg *leg)
 		return 0;
 	}
 	if (pipe2(kit->pipe, O_CLOEXEC) < 0) {
-		if (errno != ENOSYS || pipe(kit->pipe) < 0) {
-			kit->pipe[0] = kit->pipe[1] = -1;
-			return -errno;
-		}
+		kit->pipe[0] = kit->pipe[1] = -1; /* reads and writes serve */
+		return -errno;
 	}
 	size = fcntl(kit->pipe[1], F_SETPIPE_SZ, SPLICE_PIPE_BYTES);
 	if (size < 0) {

@@ -1,0 +1,438 @@
+/*
+ * fuse_fs [SWITCH]... BACKING MOUNTPOINT
+ *
+ * A file system that passes everything through to the directory BACKING, and lies or fails on request.
+ * It stays in the foreground until it is unmounted. It never has O_TMPFILE (libfuse 3 knows none).
+ *   --lying-holes          SEEK_HOLE and SEEK_DATA claim that the second half of every file is a hole
+ *   --no-seek              they are refused (ENOSYS: the kernel then says: all data)
+ *   --size0                every file says it is empty, as in /proc
+ *   --short-reads=N        a read gives at most N bytes
+ *   --refuse=OP[,OP]...    EOPNOTSUPP from copy_file_range, fallocate, link, rename2 (flags), xattr, chown
+ *   --fail=OP:ERRNO[:OFF]  that number from read, write (at or beyond OFF), flush, fsync, create, rename,
+ *                          chmod, utimens, release
+ */
+#define FUSE_USE_VERSION 31
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <fuse.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/statvfs.h>
+#include <sys/xattr.h>
+#include <unistd.h>
+
+static struct {
+	int root; /* the directory passed through */
+	bool lying_holes;
+	bool no_seek;
+	bool size0;
+	size_t short_read;
+	const char *refuse;
+	const char *fail_op;
+	int fail_errno;
+	off_t fail_off;
+} fs;
+
+/* Paths arrive as "/name"; relative to the held directory they must not begin with a slash. */
+static const char *rel(const char *path)
+{
+	return path[1] ? path + 1 : ".";
+}
+
+static bool refused(const char *op)
+{
+	const char *at = fs.refuse ? strstr(fs.refuse, op) : NULL;
+
+	return at && (at == fs.refuse || at[-1] == ',') && (!at[strlen(op)] || at[strlen(op)] == ',');
+}
+
+static int failing(const char *op, off_t end)
+{
+	return fs.fail_op && !strcmp(fs.fail_op, op) && end > fs.fail_off ? -fs.fail_errno : 0;
+}
+
+static int result(int ret)
+{
+	return ret < 0 ? -errno : 0;
+}
+
+static int fs_getattr(const char *path, struct stat *st, struct fuse_file_info *fi)
+{
+	int ret = fi ? fstat((int)fi->fh, st) : fstatat(fs.root, rel(path), st, AT_SYMLINK_NOFOLLOW);
+
+	if (!ret && fs.size0 && S_ISREG(st->st_mode)) {
+		st->st_size = 0;
+	}
+	return result(ret);
+}
+
+static int fs_readlink(const char *path, char *buf, size_t size)
+{
+	ssize_t len = readlinkat(fs.root, rel(path), buf, size - 1);
+
+	if (len < 0) {
+		return -errno;
+	}
+	buf[len] = '\0';
+	return 0;
+}
+
+static int fs_readdir(const char *path, void *buf, fuse_fill_dir_t fill, off_t off, struct fuse_file_info *fi,
+                      enum fuse_readdir_flags flags)
+{
+	int fd = openat(fs.root, rel(path), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+	struct dirent *entry;
+
+	(void)off, (void)fi, (void)flags;
+	if (!dir) {
+		return -errno;
+	}
+	while ((entry = readdir(dir))) {
+		fill(buf, entry->d_name, NULL, 0, 0);
+	}
+	closedir(dir);
+	return 0;
+}
+
+static int fs_mkdir(const char *path, mode_t mode)
+{
+	return result(mkdirat(fs.root, rel(path), mode));
+}
+
+static int fs_unlink(const char *path)
+{
+	return result(unlinkat(fs.root, rel(path), 0));
+}
+
+static int fs_rmdir(const char *path)
+{
+	return result(unlinkat(fs.root, rel(path), AT_REMOVEDIR));
+}
+
+static int fs_symlink(const char *target, const char *path)
+{
+	return result(symlinkat(target, fs.root, rel(path)));
+}
+
+static int fs_rename(const char *from, const char *to, unsigned flags)
+{
+	int err = failing("rename", 1);
+
+	if (flags && refused("rename2")) {
+		return -EINVAL;
+	}
+	return err ? err : result(renameat2(fs.root, rel(from), fs.root, rel(to), flags));
+}
+
+static int fs_link(const char *from, const char *to)
+{
+	return refused("link") ? -EOPNOTSUPP : result(linkat(fs.root, rel(from), fs.root, rel(to), 0));
+}
+
+static int fs_chmod(const char *path, mode_t mode, struct fuse_file_info *fi)
+{
+	int err = failing("chmod", 1);
+
+	if (err) {
+		return err;
+	}
+	return result(fi ? fchmod((int)fi->fh, mode) : fchmodat(fs.root, rel(path), mode, 0));
+}
+
+static int fs_chown(const char *path, uid_t uid, gid_t gid, struct fuse_file_info *fi)
+{
+	if (refused("chown")) {
+		return -EPERM;
+	}
+	return result(fi ? fchown((int)fi->fh, uid, gid)
+	                 : fchownat(fs.root, rel(path), uid, gid, AT_SYMLINK_NOFOLLOW));
+}
+
+static int fs_truncate(const char *path, off_t size, struct fuse_file_info *fi)
+{
+	if (fi) {
+		return result(ftruncate((int)fi->fh, size));
+	}
+	int fd = openat(fs.root, rel(path), O_WRONLY | O_CLOEXEC);
+
+	if (fd < 0) {
+		return -errno;
+	}
+	int ret = result(ftruncate(fd, size));
+
+	close(fd);
+	return ret;
+}
+
+static int fs_utimens(const char *path, const struct timespec times[2], struct fuse_file_info *fi)
+{
+	int err = failing("utimens", 1);
+
+	if (err) {
+		return err;
+	}
+	return result(fi ? futimens((int)fi->fh, times)
+	                 : utimensat(fs.root, rel(path), times, AT_SYMLINK_NOFOLLOW));
+}
+
+static int hold(int fd, struct fuse_file_info *fi)
+{
+	if (fd < 0) {
+		return -errno;
+	}
+	fi->fh = (uint64_t)fd;
+	fi->direct_io = fs.size0 || fs.short_read; /* or the kernel believes the size */
+	return 0;
+}
+
+static int fs_open(const char *path, struct fuse_file_info *fi)
+{
+	return hold(openat(fs.root, rel(path), (fi->flags & ~O_DIRECT) | O_CLOEXEC), fi);
+}
+
+static int fs_create(const char *path, mode_t mode, struct fuse_file_info *fi)
+{
+	int err = failing("create", 1);
+
+	return err ? err
+	           : hold(openat(fs.root, rel(path), (fi->flags & ~O_DIRECT) | O_CREAT | O_CLOEXEC, mode),
+	                  fi);
+}
+
+static int fs_read(const char *path, char *buf, size_t size, off_t off, struct fuse_file_info *fi)
+{
+	int err = failing("read", off + (off_t)size);
+
+	(void)path;
+	if (err) {
+		return err;
+	}
+	ssize_t got =
+	    pread((int)fi->fh, buf, fs.short_read && fs.short_read < size ? fs.short_read : size, off);
+
+	return got < 0 ? -errno : (int)got;
+}
+
+static int fs_write(const char *path, const char *buf, size_t size, off_t off, struct fuse_file_info *fi)
+{
+	int err = failing("write", off + (off_t)size);
+
+	(void)path;
+	if (err) {
+		return err;
+	}
+	ssize_t put = pwrite((int)fi->fh, buf, size, off);
+
+	return put < 0 ? -errno : (int)put;
+}
+
+static int fs_statfs(const char *path, struct statvfs *st)
+{
+	(void)path;
+	return result(fstatvfs(fs.root, st));
+}
+
+static int fs_flush(const char *path, struct fuse_file_info *fi)
+{
+	(void)path; /* the flags in fi are not filled here */
+	return (fcntl((int)fi->fh, F_GETFL) & O_ACCMODE) == O_RDONLY ? 0 : failing("flush", 1);
+}
+
+static int fs_release(const char *path, struct fuse_file_info *fi)
+{
+	(void)path;
+	close((int)fi->fh);
+	return 0;
+}
+
+static int fs_fsync(const char *path, int datasync, struct fuse_file_info *fi)
+{
+	int err = failing("fsync", 1);
+
+	(void)path;
+	return err ? err : result(datasync ? fdatasync((int)fi->fh) : fsync((int)fi->fh));
+}
+
+static int fs_flock(const char *path, struct fuse_file_info *fi, int op)
+{
+	(void)path;
+	return result(flock((int)fi->fh, op));
+}
+
+static int fs_fallocate(const char *path, int mode, off_t off, off_t len, struct fuse_file_info *fi)
+{
+	(void)path;
+	return refused("fallocate") ? -EOPNOTSUPP : result(fallocate((int)fi->fh, mode, off, len));
+}
+
+static ssize_t fs_copy_file_range(const char *from, struct fuse_file_info *in, off_t in_off, const char *to,
+                                  struct fuse_file_info *out, off_t out_off, size_t len, int flags)
+{
+	int err = failing("write", out_off + (off_t)len);
+
+	(void)from, (void)to;
+	if (refused("copy_file_range")) {
+		return -EOPNOTSUPP;
+	}
+	if (err) {
+		return err;
+	}
+	ssize_t done = copy_file_range((int)in->fh, &in_off, (int)out->fh, &out_off, len, (unsigned)flags);
+
+	return done < 0 ? -errno : done;
+}
+
+static off_t fs_lseek(const char *path, off_t off, int whence, struct fuse_file_info *fi)
+{
+	struct stat st;
+
+	(void)path;
+	if (fs.no_seek) {
+		return -ENOSYS;
+	}
+	if (!fs.lying_holes || fstat((int)fi->fh, &st)) {
+		off_t at = lseek((int)fi->fh, off, whence);
+
+		return at < 0 ? -errno : at;
+	}
+	if (off >= st.st_size || (whence == SEEK_DATA && off >= st.st_size / 2)) {
+		return -ENXIO;
+	}
+	return whence == SEEK_DATA || off >= st.st_size / 2 ? off : st.st_size / 2;
+}
+
+static int fs_setxattr(const char *path, const char *name, const char *value, size_t size, int flags)
+{
+	char at[4096];
+
+	snprintf(at, sizeof(at), "/proc/self/fd/%d/%s", fs.root, rel(path));
+	return refused("xattr") ? -EOPNOTSUPP : result(lsetxattr(at, name, value, size, flags));
+}
+
+static int fs_getxattr(const char *path, const char *name, char *value, size_t size)
+{
+	char at[4096];
+
+	snprintf(at, sizeof(at), "/proc/self/fd/%d/%s", fs.root, rel(path));
+	ssize_t len = refused("xattr") ? (errno = EOPNOTSUPP, -1) : lgetxattr(at, name, value, size);
+
+	return len < 0 ? -errno : (int)len;
+}
+
+static int fs_listxattr(const char *path, char *list, size_t size)
+{
+	char at[4096];
+
+	snprintf(at, sizeof(at), "/proc/self/fd/%d/%s", fs.root, rel(path));
+	ssize_t len = refused("xattr") ? (errno = EOPNOTSUPP, -1) : llistxattr(at, list, size);
+
+	return len < 0 ? -errno : (int)len;
+}
+
+static void *fs_init(struct fuse_conn_info *conn, struct fuse_config *cfg)
+{
+	(void)conn;
+	cfg->use_ino = 1;
+	cfg->hard_remove = 1; /* no renaming of open files that are removed */
+	cfg->attr_timeout = 0;
+	cfg->entry_timeout = 0;
+	return NULL;
+}
+
+static const struct fuse_operations ops = {
+	.init = fs_init,
+	.getattr = fs_getattr,
+	.readlink = fs_readlink,
+	.readdir = fs_readdir,
+	.mkdir = fs_mkdir,
+	.unlink = fs_unlink,
+	.rmdir = fs_rmdir,
+	.symlink = fs_symlink,
+	.rename = fs_rename,
+	.link = fs_link,
+	.chmod = fs_chmod,
+	.chown = fs_chown,
+	.truncate = fs_truncate,
+	.utimens = fs_utimens,
+	.open = fs_open,
+	.create = fs_create,
+	.read = fs_read,
+	.write = fs_write,
+	.statfs = fs_statfs,
+	.flush = fs_flush,
+	.release = fs_release,
+	.fsync = fs_fsync,
+	.flock = fs_flock,
+	.fallocate = fs_fallocate,
+	.lseek = fs_lseek,
+	.setxattr = fs_setxattr,
+	.getxattr = fs_getxattr,
+	.listxattr = fs_listxattr,
+	.copy_file_range = fs_copy_file_range,
+};
+
+/* OP:ERRNO[:OFF] */
+static void parse_fail(char *text)
+{
+	char *code = strchr(text, ':');
+	char *off = code ? strchr(code + 1, ':') : NULL;
+
+	if (!code) {
+		fprintf(stderr, "fuse_fs: --fail=OP:ERRNO[:OFF]\n");
+		exit(2);
+	}
+	*code = '\0';
+	fs.fail_op = text;
+	fs.fail_errno = atoi(code + 1);
+	fs.fail_off = off ? atoll(off + 1) : 0;
+}
+
+static bool parse_switch(char *arg)
+{
+	if (!strcmp(arg, "--lying-holes")) {
+		fs.lying_holes = true;
+	} else if (!strcmp(arg, "--no-seek")) {
+		fs.no_seek = true;
+	} else if (!strcmp(arg, "--size0")) {
+		fs.size0 = true;
+	} else if (!strncmp(arg, "--short-reads=", 14)) {
+		fs.short_read = (size_t)atol(arg + 14);
+	} else if (!strncmp(arg, "--refuse=", 9)) {
+		fs.refuse = arg + 9;
+	} else if (!strncmp(arg, "--fail=", 7)) {
+		parse_fail(arg + 7);
+	} else {
+		return false;
+	}
+	return true;
+}
+
+int main(int argc, char **argv)
+{
+	int at = 1;
+
+	while (at < argc && parse_switch(argv[at])) {
+		at++;
+	}
+	if (argc - at != 2) {
+		fprintf(stderr, "usage: fuse_fs [SWITCH]... BACKING MOUNTPOINT\n");
+		return 2;
+	}
+	fs.root = open(argv[at], O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fs.root < 0) {
+		fprintf(stderr, "fuse_fs: %s: %s\n", argv[at], strerror(errno));
+		return 1;
+	}
+	umask(0);
+	char *args[] = { argv[0],          (char[]){ "-f" },
+		         (char[]){ "-o" }, (char[]){ "default_permissions,allow_other,fsname=zc-test" },
+		         argv[at + 1],     NULL };
+
+	return fuse_main(5, args, &ops, NULL);
+}

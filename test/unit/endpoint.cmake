@@ -1,0 +1,3 @@
+zc_unit(endpoint_synth endpoint)
+zc_unit(endpoint_open endpoint)
+zc_unit(endpoint_file endpoint)
