@@ -328,9 +328,9 @@ static void choose_prior(struct chooser *ch, struct lane_cfg *lane)
 	bool stream = !(ch->src->shape.caps & ZC_CAP_SEEK) || !(ch->dst->shape.caps & ZC_CAP_SEEK);
 
 	if (direct) {
-		lane->block_bytes = 512 * ZC_KIB;
-		lane->buf_count = 32;
-		lane->thread_count = 8; /* should there be no ring */
+		lane->block_bytes = ZC_MIB;
+		lane->buf_count = 16;
+		lane->thread_count = 16; /* should there be no ring */
 		return;
 	}
 	if (ch->size_bytes == ZC_SIZE_UNKNOWN || ch->size_bytes < QUEUE_BYTES || stream) {

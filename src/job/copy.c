@@ -7,6 +7,7 @@
  * with status 3.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <unistd.h>
@@ -235,6 +236,23 @@ static int pass_hole(struct pass *pass, const struct zc_span *span)
 	return 0;
 }
 
+/* Room for a direct copy, all of it and at once: a full disk is found out before the first byte, and writes
+ * need not find blocks one by one. Not where files are copied on write, which would do it all again.
+ * 1 done, 0 not to be had here, -ENOSPC and the like. */
+static int pass_allocate(const struct zc_end *dst, uint64_t size)
+{
+	char out[24];
+	const char *fs = zc_fs_name(dst->shape.fd, out);
+
+	if (strcmp(fs, "btrfs") == 0 || strcmp(fs, "zfs") == 0 || strcmp(fs, "bcachefs") == 0) {
+		return 0;
+	}
+	if (fallocate(dst->shape.fd, 0, 0, (off_t)size) == 0) {
+		return 1;
+	}
+	return errno == ENOSPC || errno == EDQUOT || errno == EFBIG ? -errno : 0;
+}
+
 /* A sparse or a direct copy writes within the size, set beforehand: XFS keeps the room that it reserves
  * behind a growing file, which would fill the holes; and direct writes that grow a file go one by one.
  * Only for a fresh destination; what was really copied sets the size in the end. */
@@ -242,13 +260,22 @@ static int pass_extend(struct pass *pass, const struct zc_span *first)
 {
 	struct item *item = pass->item;
 	uint64_t size = item->src.shape.size_bytes;
-	bool whole = first->kind == ZC_SPAN_DATA && first->len_bytes >= size;
+	bool whole =
+	    first->kind == ZC_SPAN_DATA && first->len_bytes >= size && pass->choice.sparse_bytes == 0;
+	int res = 0;
 
 	if (!(item->dst.shape.caps & ZC_CAP_FRESH) || size == ZC_SIZE_UNKNOWN ||
-	    (whole && !item->dst.direct && pass->choice.sparse_bytes == 0)) {
+	    (whole && !item->dst.direct)) {
 		return 0;
 	}
-	if (ftruncate(item->dst.shape.fd, (off_t)size) < 0) {
+	if (whole) {
+		res = pass_allocate(&item->dst, size);
+		if (res < 0) {
+			return item_fail(item, ZC_SIDE_DST, 0, "fallocate", res, "cannot allocate its room",
+			                 NULL);
+		}
+	}
+	if (res == 0 && ftruncate(item->dst.shape.fd, (off_t)size) < 0) {
 		return item_fail(item, ZC_SIDE_DST, 0, "ftruncate", -errno, "cannot set its length", NULL);
 	}
 	return 0;
