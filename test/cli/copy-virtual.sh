@@ -4,7 +4,7 @@
 
 begin '/proc and /sys, by every way of copying'
 for how in '' --engine=sync --route=buffer '--route=buffer --engine=sync'; do
-	for file in /proc/version /proc/filesystems /proc/cmdline /proc/mounts /proc/self/mountinfo \
+	for file in /proc/version /proc/filesystems /proc/cmdline /proc/devices /proc/self/limits \
 		/sys/kernel/mm/transparent_hugepage/enabled /sys/devices/system/cpu/online; do
 		[ -r "$file" ] || continue
 		rm -f b

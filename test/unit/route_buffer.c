@@ -206,6 +206,39 @@ static void shrunk_source(void **state)
 	}
 }
 
+static uint64_t ends_at;
+
+/* A file that is short in one block only: it changed while it was read. */
+static bool short_block_prep(struct zc_end *end, struct zc_req *req)
+{
+	if (req->off_bytes < ends_at && ends_at < req->off_bytes + req->len_bytes) {
+		req->len_bytes = (uint32_t)(ends_at - req->off_bytes);
+	}
+	return zc_end_file.prep(end, req);
+}
+
+/* Where it ended first is its end, also when later blocks were there. */
+static void two_ends_of_file(void **state)
+{
+	static const struct zc_end_ops ops = { .scheme = "file", .prep = short_block_prep };
+	struct zc_end src = lab_end(lab_source("/tmp", 100000, 7), ZC_DIR_SRC, true);
+	struct zc_end dst = lab_end(lab_file("/tmp", 0), ZC_DIR_DST, true);
+	struct zc_leg leg = lab_leg(&src, &dst, 100000);
+	struct lab lab;
+
+	(void)state;
+	src.ops = &ops;
+	ends_at = 20001;
+	open_lab(&lab, 8, 8192);
+	assert_int_equal(copy(&lab, &leg), 0);
+	assert_true(leg.eof && leg.done_bytes == 20001);
+	assert_true(lab.progress.written > 20001);
+	lab_check(dst.shape.fd, 0, 20001, 7, 0);
+	lab_close(&lab);
+	zc_end_close(&src);
+	zc_end_close(&dst);
+}
+
 /* ---- holes */
 
 /* Data at both ends and in the middle of zeros; one page of zeros among data; a zero tail that is no page. */
@@ -303,34 +336,45 @@ static void zeros_without_holes(void **state)
 
 /* ---- O_DIRECT */
 
-static bool can_direct(void)
+/* Where it can be had; NULL: nowhere that is known here. */
+static const char *direct_place(void)
 {
-	int fd = lab_file("/tmp", 4096);
-	struct zc_end end = lab_end(fd, ZC_DIR_SRC, true);
-	bool can = zc_end_set_direct(&end, true) == 0;
+	static const char *const places[] = { "/tmp", "/var/tmp" };
 
-	zc_end_close(&end);
-	return can;
+	for (unsigned i = 0; i < ZC_ARRAY_LEN(places); i++) {
+		int fd = lab_file(places[i], 4096);
+		struct zc_end end = lab_end(fd, ZC_DIR_SRC, true);
+		bool can = zc_end_set_direct(&end, true) == 0;
+
+		zc_end_close(&end);
+		if (can) {
+			return places[i];
+		}
+	}
+	return NULL;
 }
 
-static void skip_without_direct(void)
+static const char *need_direct(void)
 {
-	if (!can_direct()) {
-		print_message("the file system of /tmp has no O_DIRECT\n");
+	const char *place = direct_place();
+
+	if (place == NULL) {
+		print_message("no O_DIRECT here\n");
 		skip();
 	}
+	return place;
 }
 
 static void direct_tail(void **state)
 {
+	const char *place = need_direct();
 	static const uint64_t lens[] = { 1, 511, 4096, 4097, 65536, 65536 + 513, 700000, 8 * 65536 };
 
 	(void)state;
-	skip_without_direct();
 	for (unsigned l = 0; l < 3 * ZC_ARRAY_LEN(lens); l++) {
 		const uint64_t len = lens[l / 3];
-		int dst_fd = lab_file("/tmp", 0);
-		struct zc_end src = lab_end(lab_source("/tmp", len, l), ZC_DIR_SRC, true);
+		int dst_fd = lab_file(place, 0);
+		struct zc_end src = lab_end(lab_source(place, len, l), ZC_DIR_SRC, true);
 		struct zc_end dst = lab_end(dst_fd, ZC_DIR_DST, true);
 		struct zc_leg leg = lab_leg(&src, &dst, len);
 		struct lab lab;
@@ -352,9 +396,33 @@ static void direct_tail(void **state)
 	}
 }
 
+/* A direct read is rounded up: what it sees behind the span is not the span's. */
+static void direct_within_file(void **state)
+{
+	const char *place = need_direct();
+	const uint64_t len = 65536 + 513;
+	struct zc_end src = lab_end(lab_source(place, 300000, 2), ZC_DIR_SRC, true);
+	struct zc_end dst = lab_end(lab_file(place, 0), ZC_DIR_DST, true);
+	struct zc_leg leg = lab_leg(&src, &dst, len);
+	struct lab lab;
+
+	(void)state;
+	assert_int_equal(fsync(src.shape.fd), 0);
+	assert_int_equal(zc_end_set_direct(&src, true), 0);
+	open_lab(&lab, 2, 65536);
+	assert_int_equal(copy(&lab, &leg), 0);
+	assert_true(leg.done_bytes == len && !leg.eof && lab_size(dst.shape.fd) == len);
+	assert_true(lab.progress.read == len && lab.progress.written == len);
+	lab_check(dst.shape.fd, 0, len, 2, 0);
+	lab_close(&lab);
+	zc_end_close(&src);
+	zc_end_close(&dst);
+}
+
 /* A direct source that turns out shorter, and a stream into a direct sink. */
 static void direct_surprises(void **state)
 {
+	const char *place = need_direct();
 	struct lab_stream feeder;
 	struct zc_end src;
 	struct zc_end dst;
@@ -362,9 +430,8 @@ static void direct_surprises(void **state)
 	struct lab lab;
 
 	(void)state;
-	skip_without_direct();
 	for (unsigned i = 0; i < 2; i++) {
-		int dst_fd = lab_file("/tmp", 0);
+		int dst_fd = lab_file(place, 0);
 		const uint64_t len = 200007;
 
 		dst = lab_end(dst_fd, ZC_DIR_DST, true);
@@ -373,7 +440,7 @@ static void direct_surprises(void **state)
 			src = lab_end(lab_feeder(&feeder, i, len), ZC_DIR_SRC, true);
 			leg = lab_leg(&src, &dst, ZC_SIZE_UNKNOWN);
 		} else {
-			src = lab_end(lab_source("/tmp", len, i), ZC_DIR_SRC, true);
+			src = lab_end(lab_source(place, len, i), ZC_DIR_SRC, true);
 			assert_int_equal(fsync(src.shape.fd), 0);
 			assert_int_equal(zc_end_set_direct(&src, true), 0);
 			leg = lab_leg(&src, &dst, 16 * 65536);
@@ -396,14 +463,14 @@ static void direct_surprises(void **state)
  * Forced, it is an error of the right side. */
 static void direct_refused_late(void **state)
 {
+	const char *place = need_direct();
 	(void)state;
-	skip_without_direct();
 	for (unsigned i = 0; i < 4; i++) {
 		const bool forced = i & 1;
 		const bool sink = i & 2;
 		const uint64_t len = 90001;
-		int dst_fd = lab_file("/tmp", 0);
-		struct zc_end src = lab_end(lab_source("/tmp", len + 7, i), ZC_DIR_SRC, true);
+		int dst_fd = lab_file(place, 0);
+		struct zc_end src = lab_end(lab_source(place, len + 7, i), ZC_DIR_SRC, true);
 		struct zc_end dst = lab_end(dst_fd, ZC_DIR_DST, true);
 		struct zc_leg leg = lab_leg(&src, &dst, len);
 		struct zc_end *end = sink ? &dst : &src;
@@ -552,9 +619,9 @@ static void stopped_before(void **state)
 
 	(void)state;
 	open_lab(&lab, 4, 8192);
-	zc_stop_signal = SIGINT;
+	__atomic_store_n(&zc_stop_signal, SIGINT, __ATOMIC_RELAXED);
 	res = copy(&lab, &leg);
-	zc_stop_signal = 0;
+	__atomic_store_n(&zc_stop_signal, 0, __ATOMIC_RELAXED);
 	assert_int_equal(res, -ECANCELED);
 	assert_int_equal(leg.err.side, ZC_SIDE_NONE);
 	assert_true(leg.done_bytes == 0);
@@ -565,7 +632,7 @@ static void stopped_before(void **state)
 
 static void on_alarm(int signal_number)
 {
-	zc_stop_signal = signal_number;
+	__atomic_store_n(&zc_stop_signal, signal_number, __ATOMIC_RELAXED);
 }
 
 /* Again and again: the first may come before the wait. */
@@ -605,7 +672,7 @@ static void stopped_waiting(void **state)
 		alarm_soon(true);
 		res = copy(&lab, &leg);
 		alarm_soon(false);
-		zc_stop_signal = 0;
+		__atomic_store_n(&zc_stop_signal, 0, __ATOMIC_RELAXED);
 		assert_int_equal(res, -ECANCELED);
 		assert_int_equal(leg.err.side, ZC_SIDE_NONE);
 		assert_true(lab.progress.written == leg.done_bytes);
@@ -621,7 +688,8 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(any_two_ends),        cmocka_unit_test(block_edges),
 	cmocka_unit_test(begun_span),          cmocka_unit_test(shrunk_source),
 	cmocka_unit_test(zeros_become_holes),  cmocka_unit_test(zeros_without_holes),
-	cmocka_unit_test(direct_tail),         cmocka_unit_test(direct_surprises),
+	cmocka_unit_test(direct_tail),         cmocka_unit_test(direct_within_file),
+	cmocka_unit_test(two_ends_of_file),    cmocka_unit_test(direct_surprises),
 	cmocka_unit_test(direct_refused_late), cmocka_unit_test(fails_at_byte),
 	cmocka_unit_test(fails_in_depth),      cmocka_unit_test(unreadable_source),
 	cmocka_unit_test(stopped_before),      cmocka_unit_test(stopped_waiting),

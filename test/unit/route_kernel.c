@@ -87,8 +87,22 @@ static void move_part(enum zc_route_kind kind, const char *from, const char *to,
 	close(dst_fd);
 }
 
+/* Not in every sandbox or emulator. */
+static bool host_has_cfr(void)
+{
+	int src_fd = lab_source("/tmp", 10, 1);
+	int dst_fd = lab_file("/tmp", 0);
+	ssize_t res = copy_file_range(src_fd, &(off64_t){ 0 }, dst_fd, &(off64_t){ 0 }, 10, 0);
+
+	close(src_fd);
+	close(dst_fd);
+	return res == 10;
+}
+
 static void parts(void **state)
 {
+	const bool cfr = host_has_cfr();
+
 	static const uint64_t lens[] = { 1, 511, 4096, 4097, 65537, ZC_MIB + 7 };
 	static const uint64_t offs[] = { 0, 3, 4096, 70001 };
 	static const uint64_t bases[] = { 0, 1, 4096 };
@@ -98,7 +112,9 @@ static void parts(void **state)
 		for (unsigned o = 0; o < ZC_ARRAY_LEN(offs); o++) {
 			uint64_t base = bases[(l + o) % ZC_ARRAY_LEN(bases)];
 
-			move_part(ZC_ROUTE_CFR, "/tmp", "/tmp", base, offs[o], lens[l]);
+			if (cfr) {
+				move_part(ZC_ROUTE_CFR, "/tmp", "/tmp", base, offs[o], lens[l]);
+			}
 			move_part(ZC_ROUTE_SENDFILE, "/tmp", "/tmp", base, offs[o], lens[l]);
 			move_part(ZC_ROUTE_SENDFILE, "/tmp", "/dev/shm", base, offs[o], lens[l]);
 			move_part(ZC_ROUTE_SENDFILE, "/dev/shm", "/tmp", base, offs[o], lens[l]);
@@ -109,10 +125,10 @@ static void parts(void **state)
 /* The file is shorter than was said: the kernel says 0, which only a read can explain. */
 static void shorter_than_said(void **state)
 {
-	static const enum zc_route_kind kinds[] = { ZC_ROUTE_CFR, ZC_ROUTE_SENDFILE };
+	static const enum zc_route_kind kinds[] = { ZC_ROUTE_SENDFILE, ZC_ROUTE_CFR };
 
 	(void)state;
-	for (unsigned k = 0; k < ZC_ARRAY_LEN(kinds); k++) {
+	for (unsigned k = 0; k < (host_has_cfr() ? 2 : 1); k++) {
 		int src_fd = lab_source("/tmp", 10001, 8);
 		int dst_fd = lab_file("/tmp", 0);
 		struct zc_end src = lab_end(src_fd, ZC_DIR_SRC, true);
@@ -510,7 +526,7 @@ static void reader_gone(void **state)
 
 static void on_alarm(int signal_number)
 {
-	zc_stop_signal = signal_number;
+	__atomic_store_n(&zc_stop_signal, signal_number, __ATOMIC_RELAXED);
 }
 
 /* Again and again: the first may come before the wait. */
@@ -538,9 +554,9 @@ static void stopped_before(void **state)
 		int res;
 
 		lab_open(&lab, ZC_ENGINE_SYNC, 0, 0, 0);
-		zc_stop_signal = SIGINT;
+		__atomic_store_n(&zc_stop_signal, SIGINT, __ATOMIC_RELAXED);
 		res = move(&lab, kinds[k], &leg);
-		zc_stop_signal = 0;
+		__atomic_store_n(&zc_stop_signal, 0, __ATOMIC_RELAXED);
 		assert_int_equal(res, -ECANCELED);
 		assert_int_equal(leg.err.side, ZC_SIDE_NONE);
 		assert_true(leg.done_bytes == 0 && lab_size(dst_fd) == 0);
@@ -575,7 +591,7 @@ static void stopped_waiting(void **state)
 		alarm_soon(true);
 		res = move(&lab, ZC_ROUTE_SPLICE, &leg);
 		alarm_soon(false);
-		zc_stop_signal = 0;
+		__atomic_store_n(&zc_stop_signal, 0, __ATOMIC_RELAXED);
 		assert_int_equal(res, -ECANCELED);
 		if (to_write) {
 			assert_true(leg.done_bytes > 0 && leg.done_bytes < 4 * ZC_MIB);
