@@ -92,6 +92,7 @@ struct zc_job_cfg {
 	bool verbose;
 	bool dry_run;
 	bool quiet;
+	bool epipe_is_error; /* SIGPIPE was ignored before us: who started us wants to be told */
 };
 
 /* ---- report.c: what happened */

@@ -56,6 +56,7 @@ struct zc_leg {
 	/* results, exact at every return */
 	uint64_t done_bytes; /* from span.off_bytes on                                      */
 	uint64_t hole_bytes; /* of those, left as holes                                     */
+	bool undirected;     /* an end refused O_DIRECT at a request and went on without          */
 	bool eof;            /* the source ended before span did                            */
 	struct zc_err err;
 };

@@ -219,7 +219,7 @@ static const struct word preserve_words[] = {
 	{ "mode", ZC_PRESERVE_MODE },
 	{ "ownership", ZC_PRESERVE_OWNER },
 	{ "timestamps", ZC_PRESERVE_TIMES },
-	{ "all", ZC_PRESERVE_MODE | ZC_PRESERVE_OWNER | ZC_PRESERVE_TIMES },
+	{ "all", 0 },
 	{ "links", 0 }, /* cp's other words: known, so that the message can say so */
 	{ "context", 0 },
 	{ "xattr", 0 },
@@ -667,6 +667,32 @@ static int parse_operands(struct parse *parse, int count, char **operands)
 }
 
 /* What no option says alone. */
+/* Two demands that cannot both be met: none is dropped silently. */
+static int parse_forced(struct parse *parse)
+{
+	const struct zc_job_cfg *job = &parse->args.job;
+	bool kernel = job->route != ZC_ROUTE_AUTO && job->route != ZC_ROUTE_BUFFER;
+	bool may_share = job->route == ZC_ROUTE_REFLINK || job->route == ZC_ROUTE_CFR;
+	const char *route = zc_route_name(job->route);
+
+	if (kernel && job->direct == ZC_WHEN_ALWAYS) {
+		return fail(parse, "--direct=always needs our buffers; --route=%s does without", route);
+	}
+	if (kernel && job->sparse == ZC_WHEN_ALWAYS) {
+		return fail(parse, "--sparse=always needs our buffers; --route=%s does without", route);
+	}
+	if (may_share && (job->reflink == ZC_WHEN_NEVER || job->sparse == ZC_WHEN_NEVER)) {
+		return fail(parse, "--route=%s may share blocks and keep holes, which was forbidden", route);
+	}
+	if (job->reflink == ZC_WHEN_ALWAYS && job->route != ZC_ROUTE_AUTO && job->route != ZC_ROUTE_REFLINK) {
+		return fail(parse, "--reflink=always and --route=%s exclude each other", route);
+	}
+	if (job->reflink == ZC_WHEN_ALWAYS && job->direct == ZC_WHEN_ALWAYS) {
+		return fail(parse, "--reflink=always and --direct=always exclude each other");
+	}
+	return 0;
+}
+
 static int parse_together(struct parse *parse)
 {
 	struct zc_job_cfg *job = &parse->args.job;
@@ -680,7 +706,7 @@ static int parse_together(struct parse *parse)
 	if (job->pool_bytes != 0 && job->block_bytes > job->pool_bytes) {
 		return fail(parse, "--pool is smaller than --block-size");
 	}
-	return 0;
+	return parse_forced(parse);
 }
 
 /* ---- commands: only argv[1] can be one */

@@ -3,7 +3,7 @@
  *
  * The map of the house (docs/design.md tells it at length; each room has a header in include/zcopy):
  *
- *   cli       main.c this file | args.c the option table | progress.c the bar
+ *   cli       main.c this file | args.c the option table | output.c the report's file | progress.c the bar
  *   job       run.c a command line, source by source | target.c from a path to (directory, name)
  *             source.c what is read | sink.c what is written | copy.c span by span, once more on change
  *             choose.c which way and why | lane.c engine, pool and pipe | commit.c how a file appears
@@ -26,6 +26,7 @@
 #include <unistd.h>
 
 #include "args.h"
+#include "output.h"
 #include "progress.h"
 
 #define STATUS_FAILED 1
@@ -64,14 +65,21 @@ static void main_catch(int number, void (*handler)(int))
 	sigaction(number, &action, NULL);
 }
 
-static void main_signals(void)
+static void main_signals(bool *ret_epipe_is_error)
 {
+	const struct sigaction nudged = { .sa_handler = main_on_nudge };
+	sigset_t set;
+
 	main_catch(SIGINT, main_on_signal);
 	main_catch(SIGTERM, main_on_signal);
 	main_catch(SIGHUP, main_on_signal);
-	main_catch(SIGALRM, main_on_nudge);
-	signal(SIGPIPE, SIG_IGN); /* EPIPE says it with the side that failed */
-	signal(SIGXFSZ, SIG_IGN); /* EFBIG says it */
+	sigaction(SIGALRM, &nudged, NULL); /* ours alone, whatever it was before */
+	sigemptyset(&set);
+	sigaddset(&set, SIGALRM);
+	sigprocmask(SIG_UNBLOCK, &set, NULL);
+	*ret_epipe_is_error =
+	    signal(SIGPIPE, SIG_IGN) == SIG_IGN; /* EPIPE says it with the side that failed */
+	signal(SIGXFSZ, SIG_IGN);                /* EFBIG says it */
 }
 
 /* A data file must never become descriptor 0, 1 or 2. What was closed fails when used. */
@@ -90,15 +98,6 @@ static int main_usage(const char *message)
 {
 	fprintf(stderr, "zcopy: %s\nTry 'zcopy --help' for more information.\n", message);
 	return STATUS_USAGE;
-}
-
-static bool main_stdout_is_an_end(const struct zc_job_cfg *cfg)
-{
-	struct zc_uri uri;
-	const char *why;
-
-	return !cfg->dest_is_dir && zc_uri_parse(&uri, cfg->dest, ZC_DIR_DST, &why) == 0 &&
-	       uri.kind == ZC_END_FD && uri.fd == STDOUT_FILENO;
 }
 
 static void main_show(struct zc_report *report, const struct zc_args *args, FILE *say)
@@ -122,18 +121,6 @@ static void main_show(struct zc_report *report, const struct zc_args *args, FILE
 	}
 }
 
-/* Opened before the first byte is copied: a report that cannot be written is said early. */
-static FILE *main_open_report(const struct zc_args *args)
-{
-	if (args->report_path == NULL) {
-		return NULL;
-	}
-	if (strcmp(args->report_path, "-") == 0) {
-		return stdout;
-	}
-	return fopen(args->report_path, "we");
-}
-
 /* Lost output is a failure: a full disk behind "zcopy -v > log" must not pass for success. */
 static int main_close_stdout(void)
 {
@@ -148,6 +135,21 @@ static int main_close_stdout(void)
 	return 0;
 }
 
+/* Ends by the signal itself, so that a shell sees what it would see of any program. Returns only when the
+ * signal is kept from us. */
+static int main_die(int number)
+{
+	sigset_t set;
+
+	fflush(NULL);
+	signal(number, SIG_DFL);
+	sigemptyset(&set);
+	sigaddset(&set, number);
+	sigprocmask(SIG_UNBLOCK, &set, NULL);
+	raise(number);
+	return 128 + number;
+}
+
 /* ---- the run */
 
 static int main_report(const struct zc_args *args, struct zc_report *report, FILE *file, uint64_t started_ns)
@@ -159,10 +161,7 @@ static int main_report(const struct zc_args *args, struct zc_report *report, FIL
 		zc_report_print(report, stderr, total_ns);
 	}
 	if (file != NULL) {
-		res = zc_report_write(report, file, total_ns);
-		if (file != stdout && fclose(file) != 0) {
-			res = -errno;
-		}
+		res = output_write_report(report, file, total_ns);
 	}
 	if (res < 0) {
 		fprintf(stderr, "zcopy: %s: cannot write the report: %s\n", args->report_path,
@@ -178,19 +177,12 @@ static int main_copy(const struct zc_args *args, uint64_t started_ns)
 	struct progress progress;
 	struct zc_job *job;
 	struct zc_report *report;
-	bool stdout_is_end = main_stdout_is_an_end(&args->job);
-	FILE *file;
+	bool stdout_is_end = output_stdout_is_an_end(&args->job);
 	int status;
-	int number;
+	FILE *file = output_open_report(args, &status);
 
-	if (stdout_is_end && args->report_path != NULL && strcmp(args->report_path, "-") == 0) {
-		return main_usage("--report=-: standard output is an end of this copy");
-	}
-	file = main_open_report(args);
-	if (args->report_path != NULL && file == NULL) {
-		fprintf(stderr, "zcopy: %s: cannot open the report: %s\n", args->report_path,
-		        strerror(errno));
-		return STATUS_FAILED;
+	if (status != 0) {
+		return status;
 	}
 	if (zc_job_open(&job, &args->job, &counters) < 0) {
 		fprintf(stderr, "zcopy: out of memory\n");
@@ -208,13 +200,10 @@ static int main_copy(const struct zc_args *args, uint64_t started_ns)
 	main_show(report, args, stdout_is_end ? stderr : stdout);
 	status = main_report(args, report, file, started_ns);
 	status = status > report->status ? status : report->status;
-	number = report->signal;
-	zc_job_close(job);
-	if (number != 0) {
-		fflush(NULL);
-		signal(number, SIG_DFL);
-		raise(number);
+	if (report->signal != 0) {
+		status = main_die(report->signal);
 	}
+	zc_job_close(job);
 	return status;
 }
 
@@ -230,7 +219,7 @@ int main(int argc, char **argv)
 	if (zc_args_parse(&args, argc, argv, message, sizeof(message)) < 0) {
 		return main_usage(message);
 	}
-	main_signals();
+	main_signals(&args.job.epipe_is_error);
 	args.job.umask = umask(0);
 	umask(args.job.umask);
 	switch (args.command) {

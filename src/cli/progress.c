@@ -18,8 +18,8 @@
 /* auto: smaller copies are over before anybody could read a bar */
 #define WORTH_BYTES (64 * ZC_MIB)
 
-/* At least one source is large, or its size cannot be told. */
-static bool progress_is_worth_it(const struct zc_job_cfg *cfg)
+/* The bytes of all sources, or ZC_SIZE_UNKNOWN. */
+static uint64_t progress_total(const struct zc_job_cfg *cfg)
 {
 	uint64_t total = 0;
 
@@ -31,13 +31,16 @@ static bool progress_is_worth_it(const struct zc_job_cfg *cfg)
 		if (zc_uri_parse(&uri, cfg->sources[i], ZC_DIR_SRC, &why) < 0) {
 			continue;
 		}
-		if (uri.kind != ZC_END_PATH || fstatat(AT_FDCWD, uri.path, &st, 0) < 0 ||
-		    !S_ISREG(st.st_mode)) {
-			return true;
+		if (uri.kind == ZC_END_ZERO || uri.kind == ZC_END_GEN) {
+			total += uri.size_bytes;
+		} else if (uri.kind != ZC_END_PATH || fstatat(AT_FDCWD, uri.path, &st, 0) < 0 ||
+		           !S_ISREG(st.st_mode)) {
+			return ZC_SIZE_UNKNOWN;
+		} else {
+			total += (uint64_t)st.st_size;
 		}
-		total += (uint64_t)st.st_size;
 	}
-	return total >= WORTH_BYTES;
+	return total;
 }
 
 static bool progress_in_foreground(void)
@@ -147,6 +150,7 @@ void progress_start(struct progress *progress, const struct zc_args *args, struc
                     uint64_t started_ns)
 {
 	pthread_condattr_t attr;
+	uint64_t total;
 	sigset_t all;
 	sigset_t old;
 
@@ -157,10 +161,14 @@ void progress_start(struct progress *progress, const struct zc_args *args, struc
 		.mode = args->progress,
 	};
 	if (args->progress == ZC_PROGRESS_NEVER || args->job.dry_run ||
-	    (args->progress == ZC_PROGRESS_AUTO &&
-	     (args->job.quiet || !isatty(STDERR_FILENO) || !progress_is_worth_it(&args->job)))) {
+	    (args->progress == ZC_PROGRESS_AUTO && (args->job.quiet || !isatty(STDERR_FILENO)))) {
 		return;
 	}
+	total = progress_total(&args->job);
+	if (args->progress == ZC_PROGRESS_AUTO && total < WORTH_BYTES) {
+		return;
+	}
+	atomic_store(&counters->total, total);
 	pthread_mutex_init(&progress->lock, NULL);
 	pthread_condattr_init(&attr);
 	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);

@@ -88,6 +88,9 @@ static bool choose_may_reflink(const struct chooser *ch)
 	char src_fs[24];
 	char dst_fs[24];
 
+	if (ch->cfg->direct == ZC_WHEN_ALWAYS && ch->cfg->reflink != ZC_WHEN_ALWAYS) {
+		return false; /* asked to move the bytes, and how */
+	}
 	if (ch->cfg->reflink == ZC_WHEN_NEVER || ch->cfg->sparse == ZC_WHEN_ALWAYS ||
 	    ch->cfg->sparse == ZC_WHEN_NEVER) {
 		return false;
@@ -363,6 +366,8 @@ static void choose_pinned(const struct chooser *ch, struct lane_cfg *lane)
 		lane->thread_count = cfg->jobs;
 	}
 	if (cfg->pool_bytes != 0) {
+		lane->block_bytes =
+		    zc_max_u64(zc_page_bytes(), zc_min_u64(lane->block_bytes, cfg->pool_bytes));
 		lane->buf_count =
 		    (unsigned)zc_max_u64(1, zc_min_u64(cfg->pool_bytes / lane->block_bytes, 4096));
 	}
@@ -386,6 +391,15 @@ static void choose_lane(struct chooser *ch)
 	choose_prior(ch, lane);
 	choose_pinned(ch, lane);
 	lane->node = lane->small ? ZC_NODE_ANY : choose_node(ch);
+	if (ch->choice->buffer) {
+		char size[16];
+
+		choose_explain(ch, "buffers: %u of %s%s, should they be needed", lane->buf_count,
+		               zc_format_size(size, lane->block_bytes),
+		               lane->engine == ZC_ENGINE_AUTO    ? ", by a ring"
+		               : lane->engine == ZC_ENGINE_URING ? ", by a ring as asked"
+		                                                 : ", by reads and writes");
+	}
 }
 
 int choose(struct choice *ret_choice, const struct zc_job_cfg *cfg, struct zc_end *src, struct zc_end *dst,

@@ -18,6 +18,7 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/random.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "meta.h"
@@ -57,6 +58,24 @@ static bool commit_same_file(int fd, int dir_fd, const char *name)
 	       by_fd.st_dev == by_name.st_dev && by_fd.st_ino == by_name.st_ino;
 }
 
+/* The lock of a killed process goes with its ring, which the kernel takes down a little later
+ * (liburing issue 1627): asked a few times. A living neighbour is worth the quarter of a second. */
+static bool commit_lock(int fd)
+{
+	const struct timespec nap = { .tv_nsec = 50 * 1000 * 1000 };
+
+	for (unsigned tries = 0; tries < 5; tries++) {
+		if (flock(fd, LOCK_EX | LOCK_NB) == 0) {
+			return true;
+		}
+		if (errno != EWOULDBLOCK) {
+			return false;
+		}
+		nanosleep(&nap, NULL);
+	}
+	return false;
+}
+
 /* A temporary of this name exists. If nobody holds it, its maker is dead: removed, true. */
 static bool commit_reclaim(int dir_fd, const char *name)
 {
@@ -67,8 +86,8 @@ static bool commit_reclaim(int dir_fd, const char *name)
 	if (fd < 0) {
 		return errno == ENOENT;
 	}
-	if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_uid == geteuid() &&
-	    flock(fd, LOCK_EX | LOCK_NB) == 0 && commit_same_file(fd, dir_fd, name)) {
+	if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && commit_lock(fd) &&
+	    commit_same_file(fd, dir_fd, name)) {
 		gone = unlinkat(dir_fd, name, 0) == 0;
 	}
 	close(fd);

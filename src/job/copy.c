@@ -62,16 +62,21 @@ static int pass_open_lane(struct pass *pass)
 {
 	struct item *item = pass->item;
 	bool was_open = item->lane->open;
-	int res = lane_open(item->lane, &pass->choice.lane);
+	const char *op = "";
+	int res;
 
+	if (item->lane->ring_broke && pass->choice.lane.engine == ZC_ENGINE_AUTO) {
+		pass->choice.lane.engine = ZC_ENGINE_SYNC;
+	}
+	res = lane_open(item->lane, &pass->choice.lane, &op);
 	if (res == 0 && item->cfg->explain && !was_open) {
 		pass_explain_lane(pass);
 	}
-	if (res < 0 && item->cfg->engine == ZC_ENGINE_URING && res != -ENOMEM) {
-		return item_fail(item, ZC_SIDE_ENGINE, ZC_STATUS_USAGE, "io_uring_setup", res,
+	if (res < 0 && item->cfg->engine == ZC_ENGINE_URING && strcmp(op, "io_uring_setup") == 0) {
+		return item_fail(item, ZC_SIDE_ENGINE, ZC_STATUS_USAGE, op, res,
 		                 "--engine=uring cannot be had here", NULL);
 	}
-	return res < 0 ? item_fail(item, ZC_SIDE_ENGINE, 0, "mmap", res, "no memory for buffers", NULL) : 0;
+	return res < 0 ? item_fail(item, ZC_SIDE_ENGINE, 0, op, res, "no memory for buffers", NULL) : 0;
 }
 
 static const char *pass_verb(const struct zc_err *err)
@@ -90,7 +95,7 @@ static int pass_fail(struct pass *pass, const struct zc_err *err)
 	if ((err->code == -ECANCELED && zc_stopped()) || err->code == -ENOTRECOVERABLE) {
 		return err->code;
 	}
-	if (err->code == -EPIPE && guilty == &item->dst &&
+	if (err->code == -EPIPE && !item->cfg->epipe_is_error && guilty == &item->dst &&
 	    (guilty->shape.caps & (ZC_CAP_PIPE | ZC_CAP_SOCK))) {
 		item->report->signal = 13; /* SIGPIPE: die as the reader of a closed pipe's writer does */
 		return err->code;
@@ -213,6 +218,9 @@ static int pass_data(struct pass *pass, struct zc_span *span)
 	pass->data_end_bytes = pass->at_bytes;
 	pass->hole_bytes += leg.hole_bytes;
 	pass->eof = leg.eof;
+	if (leg.undirected) {
+		item->report->direct = false;
+	}
 	return res;
 }
 
@@ -233,6 +241,7 @@ static int pass_hole(struct pass *pass, const struct zc_span *span)
 	}
 	pass->at_bytes += span->len_bytes;
 	pass->hole_bytes += span->len_bytes;
+	atomic_fetch_add_explicit(&item->progress->written, span->len_bytes, memory_order_relaxed);
 	return 0;
 }
 
@@ -355,10 +364,7 @@ static int pass_prepare(struct pass *pass)
 
 	if (res < 0) {
 		return item_fail(item, ZC_SIDE_NONE, ZC_STATUS_USAGE, "choose", 0,
-		                 item->cfg->route != ZC_ROUTE_AUTO
-		                     ? "the asked route does not fit these ends"
-		                     : "the asked way of copying cannot be had here",
-		                 why);
+		                 "cannot be copied as asked", why);
 	}
 	item->report->direct = item->src.direct || item->dst.direct;
 	if (!pass->choice.keep_holes) {
@@ -403,12 +409,15 @@ static int copy_again(struct item *item, const struct stat *now)
 	(void)zc_end_set_direct(&item->src, false);
 	(void)zc_end_set_direct(&item->dst, false);
 	item->src_st = *now;
-	item->src.shape.size_bytes = ZC_SIZE_UNKNOWN;
-	if (now->st_size > 0) {
-		item->src.shape.size_bytes =
-		    (uint64_t)now->st_size - zc_min_u64(item->src.shape.base_bytes, (uint64_t)now->st_size);
+	if (item->src.shape.caps & ZC_CAP_REG) {
+		uint64_t size = (uint64_t)now->st_size;
+
+		size -= zc_min_u64(item->src.shape.base_bytes, size);
+		item->src.shape.size_bytes = now->st_size > 0 ? size : ZC_SIZE_UNKNOWN;
+		item->src.shape.caps |= ZC_CAP_HOLES;
 	}
-	item->src.shape.caps |= ZC_CAP_HOLES;
+	atomic_store_explicit(&item->progress->read, item->read_before, memory_order_relaxed);
+	atomic_store_explicit(&item->progress->written, item->written_before, memory_order_relaxed);
 	memset(item->moved, 0, sizeof(item->moved));
 	return 0;
 }
@@ -467,7 +476,10 @@ static int copy_changed(struct pass *pass, const struct stat *now)
 	item->changed = true;
 	if (item->cfg->on_change == ZC_ON_CHANGE_FAIL) {
 		return item_fail(item, ZC_SIDE_SRC, ZC_STATUS_CHANGED, "fstat", -EAGAIN,
-		                 "changed while it was read; the destination is as it was", NULL);
+		                 item->committing
+		                     ? "changed while it was read; the destination is as it was"
+		                     : "changed while it was read; what was read has been written in place",
+		                 NULL);
 	}
 	res = copy_growth(pass, now);
 	if (res < 0) {
@@ -496,12 +508,11 @@ static void copy_account(struct pass *pass, const struct stat *now)
 	report->bytes.logical += item->total_bytes;
 }
 
-static int copy_finish(struct pass *pass, const struct stat *now)
+static int copy_finish(struct pass *pass)
 {
 	struct item *item = pass->item;
 	int res = 0;
 
-	copy_account(pass, now);
 	if (item->dst.ops->finish != NULL) {
 		res = item->dst.ops->finish(&item->dst, item->total_bytes);
 	}
@@ -516,39 +527,59 @@ static int copy_finish(struct pass *pass, const struct stat *now)
 	return 0;
 }
 
-int copy_item(struct item *item)
+/* After a broken ring: nothing of the copy is visible, so it begins again, without the ring unless the ring
+ * was asked for. Not for streams, which cannot be read twice. */
+static int copy_without_ring(struct item *item, unsigned attempt)
 {
-	struct pass pass;
-	struct stat now;
-	bool changed = false;
-	int res;
+	lane_close(item->lane);
+	if (attempt > 0 || !(item->src.shape.caps & item->dst.shape.caps & ZC_CAP_SEEK)) {
+		return item_fail(item, ZC_SIDE_ENGINE, 0, "io_uring_enter", -ENOTRECOVERABLE,
+		                 "the ring broke", "--engine=sync does without");
+	}
+	item->lane->ring_broke = true;
+	zc_fallback_add(&item->report->fallbacks, "uring",
+	                item->cfg->engine == ZC_ENGINE_URING ? "new ring" : "sync", "io_uring_enter",
+	                -ENOTRECOVERABLE);
+	return 0;
+}
 
+/* Until the source stood still for a whole pass, or as often as it is worth. *ret_changed: it did not. */
+static int copy_passes(struct item *item, struct pass *pass, struct stat *ret_now, bool *ret_changed)
+{
 	for (unsigned attempt = 0;; attempt++) {
-		res = copy_pass(item, &pass, &now);
-		if (res == -ENOTRECOVERABLE && attempt == 0 &&
-		    (item->src.shape.caps & item->dst.shape.caps & ZC_CAP_SEEK)) {
-			/* the ring broke and was rebuilt: nothing of it is visible, so begin again */
-			zc_fallback_add(&item->report->fallbacks, "ring", "a new ring, from the start",
-			                "io_uring_enter", res);
-			now = item->src_st;
-		} else if (res == -ENOTRECOVERABLE) {
-			return item_fail(item, ZC_SIDE_ENGINE, 0, "io_uring_enter", res,
-			                 "the ring broke twice", "try --engine=sync");
-		} else if (res < 0) {
-			return res;
-		} else {
-			changed = source_changed(item, &now);
-			if (!changed || attempt > 0 || !copy_may_retry(item, &now)) {
-				break;
+		int res = copy_pass(item, pass, ret_now);
+
+		if (res == -ENOTRECOVERABLE) {
+			res = copy_without_ring(item, attempt);
+			*ret_now = item->src_st;
+		} else if (res == 0) {
+			*ret_changed = source_changed(item, ret_now);
+			if (!*ret_changed || attempt > 0 || !copy_may_retry(item, ret_now)) {
+				return 0;
 			}
 		}
-		res = copy_again(item, &now);
+		if (res == 0) {
+			res = copy_again(item, ret_now);
+		}
 		if (res < 0) {
 			return res;
 		}
 	}
-	if (changed) {
+}
+
+int copy_item(struct item *item)
+{
+	struct pass pass = { .item = item };
+	struct stat now = item->src_st;
+	bool changed = false;
+	int res;
+
+	item->read_before = atomic_load_explicit(&item->progress->read, memory_order_relaxed);
+	item->written_before = atomic_load_explicit(&item->progress->written, memory_order_relaxed);
+	res = copy_passes(item, &pass, &now, &changed);
+	if (res == 0 && changed) {
 		res = copy_changed(&pass, &now);
 	}
-	return res < 0 ? res : copy_finish(&pass, &now);
+	copy_account(&pass, &now); /* also what a failed copy has written: to a pipe it is there */
+	return res < 0 ? res : copy_finish(&pass);
 }

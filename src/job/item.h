@@ -41,6 +41,7 @@ struct item {
 	struct stat src_st; /* as it was before the first byte; synthetic ends: zeroed   */
 	/* destination */
 	const char *dst_text; /* for messages; item's dst_path when it was composed        */
+	int dest_fd;          /* the directory to copy into; borrowed; -1                   */
 	char *dst_path;       /* DEST/name, ours                                           */
 	struct zc_uri dst_uri;
 	struct target target;
@@ -48,11 +49,14 @@ struct item {
 	struct zc_end dst;
 	struct commit commit;
 	bool committing; /* dst.fd is commit.fd, and commit owns it                   */
+	bool as_new;     /* -f on a file that we may not write: nothing of it is kept */
 	bool replacing;  /* an existing regular file gets new contents                */
 	bool in_place;
 	int old_fd; /* the replaced file, for its attributes; -1                 */
 	enum zc_durability durability;
 	/* result */
+	uint64_t read_before; /* the progress counters when this item began                */
+	uint64_t written_before;
 	uint64_t total_bytes; /* length of the result                                      */
 	uint64_t moved[ZC_ROUTE_COUNT];
 	bool changed; /* the source changed while it was read                      */
@@ -60,6 +64,8 @@ struct item {
 
 /* source.c */
 int source_open(struct item *item);
+/* Just before reading: waits for a FIFO's writer, and makes reads block. */
+int source_ready(struct item *item);
 
 /* sink.c: where and how the result appears */
 int sink_open(struct item *item);

@@ -100,7 +100,7 @@ static bool lane_is(const struct lane *lane, const struct lane_cfg *cfg)
 	       now->node == cfg->node;
 }
 
-int lane_open(struct lane *lane, const struct lane_cfg *cfg)
+int lane_open(struct lane *lane, const struct lane_cfg *cfg, const char **ret_op)
 {
 	int res;
 
@@ -109,6 +109,7 @@ int lane_open(struct lane *lane, const struct lane_cfg *cfg)
 	}
 	lane_close(lane);
 	lane->cfg = *cfg;
+	*ret_op = "mmap";
 	res = lane_open_pool(lane);
 	if (res < 0) {
 		return res;
@@ -116,7 +117,11 @@ int lane_open(struct lane *lane, const struct lane_cfg *cfg)
 	lane->open = true;
 	lane->kit.trip_count = zc_pool_buf_count(lane->kit.pool);
 	lane->kit.trips = zc_trips_alloc(lane->kit.trip_count);
-	res = lane->kit.trips == NULL ? -ENOMEM : lane_open_engine(lane);
+	res = lane->kit.trips == NULL ? -ENOMEM : 0;
+	if (res == 0) {
+		*ret_op = "io_uring_setup";
+		res = lane_open_engine(lane);
+	}
 	if (res < 0) {
 		lane_close(lane);
 		return res;

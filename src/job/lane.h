@@ -20,14 +20,15 @@ struct lane {
 	struct zc_kit kit;
 	struct lane_cfg cfg;
 	bool open;
+	bool ring_broke; /* once: the sync engine from then on, unless the ring was asked for */
 	void *small_mem; /* buffers and pool of a small lane                                  */
 	struct zc_report *report;
 };
 
 void lane_init(struct lane *lane, struct zc_progress *progress, struct zc_report *report);
 /* Makes engine and pool as cfg says, unless they are already so. 0, or -errno: with a forced engine the
- * reason why there is none, else -ENOMEM. What was obtained is in the report. */
-int lane_open(struct lane *lane, const struct lane_cfg *cfg);
+ * reason why there is none, else -ENOMEM; *ret_op names the step. What was obtained is in the report. */
+int lane_open(struct lane *lane, const struct lane_cfg *cfg, const char **ret_op);
 /* zc_copy on this lane. Nothing is allocated from here to its return. */
 int zc_lane_run(struct lane *lane, struct zc_leg *leg, const enum zc_route_kind *order, unsigned count,
                 uint64_t moved[ZC_ROUTE_COUNT]);

@@ -20,22 +20,51 @@ static bool meta_no_xattrs(int code)
 	       code == -EACCES;
 }
 
-/* Copies one attribute; absence at the source is success. */
+/* Reads attributes of a file that may be open by O_PATH only (not readable for us): then through /proc,
+ * where no right to read is asked for. */
+static ssize_t meta_get(int fd, const char *name, void *value, size_t cap_bytes)
+{
+	ssize_t len = fgetxattr(fd, name, value, cap_bytes);
+	char path[32];
+
+	if (len < 0 && errno == EBADF) {
+		snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+		len = getxattr(path, name, value, cap_bytes);
+	}
+	return len < 0 ? -errno : len;
+}
+
+static ssize_t meta_list(int fd, char *names, size_t cap_bytes)
+{
+	ssize_t len = flistxattr(fd, names, cap_bytes);
+	char path[32];
+
+	if (len < 0 && errno == EBADF) {
+		snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+		len = listxattr(path, names, cap_bytes);
+	}
+	return len < 0 ? -errno : len;
+}
+
+/* Copies one attribute. What the source does not have, or cannot have, is nothing to copy; what it has
+ * and the new file cannot take is an error. */
 static int meta_copy_xattr(int src_fd, int dst_fd, const char *name)
 {
-	ssize_t len = fgetxattr(src_fd, name, NULL, 0);
+	ssize_t len = meta_get(src_fd, name, NULL, 0);
 	char *value;
 	int res = 0;
 
 	if (len < 0) {
-		return meta_no_xattrs(-errno) ? 0 : -errno;
+		return meta_no_xattrs((int)len) ? 0 : (int)len;
 	}
 	value = malloc((size_t)len + 1);
 	if (value == NULL) {
 		return -ENOMEM;
 	}
-	len = fgetxattr(src_fd, name, value, (size_t)len);
-	if (len >= 0 && fsetxattr(dst_fd, name, value, (size_t)len, 0) < 0) {
+	len = meta_get(src_fd, name, value, (size_t)len);
+	if (len < 0) {
+		res = (int)len;
+	} else if (fsetxattr(dst_fd, name, value, (size_t)len, 0) < 0) {
 		res = -errno;
 	}
 	free(value);
@@ -43,34 +72,33 @@ static int meta_copy_xattr(int src_fd, int dst_fd, const char *name)
 }
 
 /* The old file's attributes, as a truncating cp would leave them: not capabilities, which a write takes
- * away, and not what only the kernel or a security module may set. */
+ * away, and not what only the kernel or a security module may set. The ACL comes by itself, last. */
 static bool meta_xattr_is_kept(const char *name)
 {
-	return strncmp(name, "user.", 5) == 0 || strncmp(name, "trusted.", 8) == 0 ||
-	       strcmp(name, ACL_ACCESS) == 0;
+	return strncmp(name, "user.", 5) == 0 || strncmp(name, "trusted.", 8) == 0;
 }
 
 static int meta_keep_xattrs(int old_fd, int fd)
 {
-	ssize_t len = flistxattr(old_fd, NULL, 0);
+	ssize_t len = meta_list(old_fd, NULL, 0);
 	char *names;
 	int res = 0;
 
 	if (len <= 0) {
-		return len == 0 || meta_no_xattrs(-errno) ? 0 : -errno;
+		return len == 0 || meta_no_xattrs((int)len) ? 0 : (int)len;
 	}
 	names = malloc((size_t)len);
 	if (names == NULL) {
 		return -ENOMEM;
 	}
-	len = flistxattr(old_fd, names, (size_t)len);
+	len = meta_list(old_fd, names, (size_t)len);
 	for (ssize_t at = 0; at < len && res == 0; at += (ssize_t)strlen(names + at) + 1) {
 		if (meta_xattr_is_kept(names + at)) {
 			res = meta_copy_xattr(old_fd, fd, names + at);
 		}
 	}
 	free(names);
-	return res;
+	return len < 0 ? (int)len : res;
 }
 
 /* A default ACL of the directory may have put an ACL on the new file that the old one did not have. */
@@ -96,17 +124,19 @@ int meta_keep_rest(int fd, int old_fd, const struct stat *old, const char **ret_
 {
 	int res;
 
+	/* user attributes while we may still write: the mode to be kept may say otherwise */
+	*ret_op = "fsetxattr";
+	res = meta_keep_xattrs(old_fd, fd);
+	if (res < 0) {
+		return res;
+	}
 	meta_drop_acl(fd);
 	*ret_op = "fchmod";
 	if (fchmod(fd, old->st_mode & 0777) < 0) {
 		return -errno;
 	}
-	if (old_fd < 0) {
-		return 0;
-	}
 	*ret_op = "fsetxattr";
-	res = meta_keep_xattrs(old_fd, fd);
-	return res;
+	return meta_copy_xattr(old_fd, fd, ACL_ACCESS);
 }
 
 /* GNU's rule for -p: a chown that only root may do fails silently, and takes suid and sgid with it. */
@@ -152,8 +182,8 @@ int meta_preserve(int fd, int src_fd, const struct stat *src, unsigned preserve,
 			return -errno;
 		}
 		*ret_op = "fsetxattr";
-		res = src_fd < 0 ? 0 : meta_copy_xattr(src_fd, fd, ACL_ACCESS);
-		if (res < 0 && !meta_no_xattrs(res)) {
+		res = meta_copy_xattr(src_fd, fd, ACL_ACCESS);
+		if (res < 0) {
 			return res;
 		}
 	}
@@ -178,8 +208,10 @@ mode_t meta_new_mode(int dir_fd, mode_t mode, mode_t mask)
 	unsigned user = 7;
 	unsigned group = 7;
 	unsigned other = 7;
-	bool has_mask = false;
 
+	if (len < 0 && errno == ERANGE) {
+		return mode & 0700; /* hundreds of entries: rather too little than too much */
+	}
 	if (len < 4) {
 		return mode & 0777 & ~mask;
 	}
@@ -189,9 +221,9 @@ mode_t meta_new_mode(int dir_fd, mode_t mode, mode_t mask)
 
 		if (tag == USER_OBJ) {
 			user = perm;
-		} else if (tag == MASK || (tag == GROUP_OBJ && !has_mask)) {
-			group = perm;
-			has_mask = tag == MASK;
+		} else if (tag == MASK || tag == GROUP_OBJ) {
+			group =
+			    perm; /* entries are sorted: a mask, where there is one, comes later and counts */
 		} else if (tag == OTHER) {
 			other = perm;
 		}

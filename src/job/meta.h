@@ -9,8 +9,8 @@
 /* Replacing without -p: the new file takes over the old one's owner (asked before any byte is copied,
  * since an owner that cannot be restored is a refusal) ... */
 int meta_keep_owner(int fd, const struct stat *old);
-/* ... and, once complete, its mode (not suid, sgid), ACL and user attributes. old_fd -1: it cannot be
- * opened; mode only. */
+/* ... and, once complete, its mode (not suid, sgid), ACL and user attributes. old_fd
+ * may be O_PATH. What the old file has and the new one cannot take is an error. */
 int meta_keep_rest(int fd, int old_fd, const struct stat *old, const char **ret_op);
 /* -p and --preserve: from the source. */
 int meta_preserve(int fd, int src_fd, const struct stat *src, unsigned preserve, const char **ret_op);

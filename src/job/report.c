@@ -86,9 +86,19 @@ void report_error(struct zc_report *report, const char *path, const struct zc_er
 	};
 }
 
+/* The kernel's reason; nothing where the code is our own word for what the message says already. */
+static const char *report_reason(int status, int code)
+{
+	if (code == 0 || code == -EBADMSG || code == -ENOTRECOVERABLE || status == ZC_STATUS_CHANGED) {
+		return "";
+	}
+	return strerror(-code);
+}
+
 int report_fail(struct zc_report *report, int status, const char *path, const struct zc_err *err,
                 const char *what, const char *hint)
 {
+	const char *reason = report_reason(status, err->code);
 	char quoted[1200];
 	char at[40] = "";
 
@@ -96,9 +106,10 @@ int report_fail(struct zc_report *report, int status, const char *path, const st
 	if (err->off_bytes != ZC_OFF_NONE && err->side != ZC_SIDE_NONE) {
 		snprintf(at, sizeof(at), " at byte %llu", (unsigned long long)err->off_bytes);
 	}
-	report_say(report, ZC_MSG_ERROR, "%s: %s%s%s%s%s%s%s", zc_quote(quoted, sizeof(quoted), path), what,
-	           at, err->code != 0 ? ": " : "", err->code != 0 ? strerror(-err->code) : "",
-	           hint != NULL ? " (" : "", hint != NULL ? hint : "", hint != NULL ? ")" : "");
+	report_say(report, ZC_MSG_ERROR, "%s: %s%s%s%s%s%s%s",
+	           path[0] == '\0' ? "''" : zc_quote(quoted, sizeof(quoted), path), what, at,
+	           reason[0] != '\0' ? ": " : "", reason, hint != NULL ? " (" : "", hint != NULL ? hint : "",
+	           hint != NULL ? ")" : "");
 	report_error(report, path, err);
 	return err->code;
 }

@@ -17,6 +17,7 @@ struct zc_job {
 	struct made made;
 	unsigned next;    /* the next source                                    */
 	bool dest_is_dir; /* sources go into it under their own names           */
+	int dest_fd;      /* that directory, held from start to end; -1 */
 	bool dest_known;  /* the question was asked                             */
 };
 
@@ -52,6 +53,18 @@ static int item_parse(struct item *item, struct zc_uri *uri, const char *text, e
 	return 0;
 }
 
+/* A link may have led to a descriptor of ours. */
+static void item_aimed(struct item *item)
+{
+	if (item->target.inherited_fd < 0) {
+		item->has_target = true;
+		return;
+	}
+	item->dst_uri.kind = ZC_END_FD;
+	item->dst_uri.fd = item->target.inherited_fd;
+	target_close(&item->target);
+}
+
 /* DEST/name, where name is the source's own. */
 static int item_aim_into(struct item *item)
 {
@@ -80,12 +93,12 @@ static int item_aim_into(struct item *item)
 	item->dst_text = item->dst_path;
 	item->dst_uri =
 	    (struct zc_uri){ .kind = ZC_END_PATH, .text = item->dst_path, .path = item->dst_path };
-	res = target_open_in(&item->target, dir, name, &refused);
+	res = target_open_in(&item->target, item->dest_fd, name, &refused);
 	if (res < 0) {
 		return item_fail(item, ZC_SIDE_DST, refused != NULL ? ZC_STATUS_REFUSED : 0, "open", res,
 		                 refused != NULL ? refused : "cannot be reached", NULL);
 	}
-	item->has_target = true;
+	item_aimed(item);
 	return 0;
 }
 
@@ -102,7 +115,7 @@ static int item_aim_at(struct item *item)
 		return item_fail(item, ZC_SIDE_DST, refused != NULL ? ZC_STATUS_REFUSED : 0, "open", res,
 		                 refused != NULL ? refused : "cannot be created", NULL);
 	}
-	item->has_target = true;
+	item_aimed(item);
 	return 0;
 }
 
@@ -127,7 +140,7 @@ static bool item_is_same_file(const struct item *item)
 	if (S_ISBLK(dst->st_mode) && S_ISBLK(item->src_st.st_mode)) {
 		return dst->st_rdev == item->src_st.st_rdev;
 	}
-	return S_ISREG(dst->st_mode) && dst->st_dev == item->src_st.st_dev &&
+	return (S_ISREG(dst->st_mode) || S_ISFIFO(dst->st_mode)) && dst->st_dev == item->src_st.st_dev &&
 	       dst->st_ino == item->src_st.st_ino;
 }
 
@@ -157,11 +170,14 @@ static int item_may_replace(struct item *item)
 			                 "not overwriting what this run has just made", NULL);
 		}
 	}
-	if (!item->cfg->force && faccessat(item->target.dir_fd, item->target.name, W_OK, AT_EACCESS) < 0 &&
-	    errno == EACCES) {
-		return item_fail(item, ZC_SIDE_DST, 0, "access", -EACCES, "is not writable",
-		                 "-f replaces it all the same");
+	if (faccessat(item->target.dir_fd, item->target.name, W_OK, AT_EACCESS) == 0 || errno != EACCES) {
+		return 0;
 	}
+	if (!item->cfg->force) {
+		return item_fail(item, ZC_SIDE_DST, 0, "access", -EACCES, "is not writable",
+		                 "-f replaces it, if its directory is writable");
+	}
+	item->as_new = true;
 	return 0;
 }
 
@@ -233,20 +249,6 @@ static void item_say(struct item *item)
 	}
 }
 
-/* One source of unknown size makes the whole unknown. */
-static void item_add_total(struct item *item)
-{
-	uint64_t size = item->src.shape.size_bytes;
-	uint64_t total = atomic_load_explicit(&item->progress->total, memory_order_relaxed);
-
-	if (size == ZC_SIZE_UNKNOWN || total == ZC_SIZE_UNKNOWN) {
-		total = ZC_SIZE_UNKNOWN;
-	} else {
-		total += size;
-	}
-	atomic_store_explicit(&item->progress->total, total, memory_order_relaxed);
-}
-
 static int item_transfer(struct item *item)
 {
 	uint64_t from = zc_now_ns();
@@ -255,7 +257,10 @@ static int item_transfer(struct item *item)
 	if (res < 0) {
 		return res;
 	}
-	item_add_total(item);
+	if (item->cfg->source_count == 1) { /* of several, whoever shows progress has the sum */
+		atomic_store_explicit(&item->progress->total, item->src.shape.size_bytes,
+		                      memory_order_relaxed);
+	}
 	res = copy_item(item);
 	item->report->ns.copy += zc_now_ns() - from;
 	if (res == 0) {
@@ -269,30 +274,53 @@ static int item_transfer(struct item *item)
 	return res;
 }
 
-/* With --dry-run the choice is made and explained against the directory the file would appear in. */
+/* What would be written to: for a file one that has no name and is gone when closed. */
+static int item_pretend_sink(struct item *item, struct zc_end *ret_end)
+{
+	const struct target *target = &item->target;
+	int fd;
+	int res;
+
+	if (item->dst_uri.kind == ZC_END_FD) {
+		return zc_end_from_fd(ret_end, item->dst_uri.fd, ZC_DIR_DST, false);
+	}
+	if (!item->has_target) {
+		zc_end_from_synth(ret_end, &item->dst_uri, ZC_DIR_DST);
+		return 0;
+	}
+	if (target->exists && !S_ISREG(target->st.st_mode)) {
+		fd = openat(target->dir_fd, target->name, O_PATH | O_CLOEXEC);
+	} else {
+		fd = openat(target->dir_fd, ".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+	}
+	if (fd < 0) {
+		return -errno;
+	}
+	res = zc_end_from_fd(ret_end, fd, ZC_DIR_DST, true);
+	if (res < 0) {
+		close(fd);
+	}
+	return res;
+}
+
+/* With --dry-run the choice is made and explained all the same. */
 static int item_pretend(struct item *item)
 {
 	struct zc_end dst = { 0 };
 	struct choice choice;
 	const char *why = NULL;
-	int res = 0;
+	int res;
 
 	if (!item->cfg->explain) {
 		return 0;
 	}
-	if (item->has_target) {
-		dst.ops = &zc_end_file;
-		dst.shape = (struct zc_shape){ .caps = ZC_CAP_REG | ZC_CAP_SEEK | ZC_CAP_HOLES | ZC_CAP_FRESH,
-			                       .fd = item->target.dir_fd,
-			                       .dev = item->src_st.st_dev };
-	} else if (item->dst_uri.kind == ZC_END_FD) {
-		res = zc_end_from_fd(&dst, item->dst_uri.fd, ZC_DIR_DST, false);
-	} else {
-		zc_end_from_synth(&dst, &item->dst_uri, ZC_DIR_DST);
+	if (item_pretend_sink(item, &dst) < 0) {
+		report_say(item->report, ZC_MSG_EXPLAIN,
+		           "this destination cannot be tried without writing to it");
+		return 0;
 	}
-	if (res == 0) {
-		res = choose(&choice, item->cfg, &item->src, &dst, item->report, &why);
-	}
+	res = choose(&choice, item->cfg, &item->src, &dst, item->report, &why);
+	(void)zc_end_close(&dst);
 	return res < 0 ? item_fail(item, ZC_SIDE_NONE, ZC_STATUS_USAGE, "choose", 0,
 	                           "cannot be copied as asked", why)
 	               : 0;
@@ -312,7 +340,11 @@ static int item_run(struct item *item, bool into_dir)
 		return res;
 	}
 	item_say(item);
-	return item->cfg->dry_run ? item_pretend(item) : item_transfer(item);
+	if (item->cfg->dry_run) {
+		return item_pretend(item);
+	}
+	res = source_ready(item);
+	return res < 0 ? res : item_transfer(item);
 }
 
 static void item_close(struct item *item)
@@ -336,6 +368,7 @@ int zc_job_open(struct zc_job **ret_job, const struct zc_job_cfg *cfg, struct zc
 	}
 	job->cfg = cfg;
 	job->progress = progress;
+	job->dest_fd = -1;
 	lane_init(&job->lane, progress, &job->report);
 	*ret_job = job;
 	return 0;
@@ -347,17 +380,13 @@ static int job_look_at_dest(struct zc_job *job)
 	const struct zc_job_cfg *cfg = job->cfg;
 	struct item item = { .cfg = cfg, .report = &job->report, .dst_text = cfg->dest };
 	const char *why = NULL;
-	struct stat st;
-	int res;
+	int res = -ENOTDIR;
 
 	job->dest_known = true;
-	if (cfg->dest_is_file || zc_uri_parse(&item.dst_uri, cfg->dest, ZC_DIR_DST, &why) < 0 ||
-	    item.dst_uri.kind != ZC_END_PATH) {
-		res = -ENOTDIR;
-	} else if (fstatat(AT_FDCWD, cfg->dest, &st, 0) < 0) {
-		res = -errno;
-	} else {
-		res = S_ISDIR(st.st_mode) ? 0 : -ENOTDIR;
+	if (!cfg->dest_is_file && zc_uri_parse(&item.dst_uri, cfg->dest, ZC_DIR_DST, &why) == 0 &&
+	    item.dst_uri.kind == ZC_END_PATH) {
+		job->dest_fd = openat(AT_FDCWD, cfg->dest, O_PATH | O_DIRECTORY | O_CLOEXEC);
+		res = job->dest_fd < 0 ? -errno : 0;
 	}
 	job->dest_is_dir = res == 0;
 	if (res < 0 && (cfg->source_count > 1 || cfg->dest_is_dir)) {
@@ -385,6 +414,7 @@ bool zc_job_step(struct zc_job *job)
 	if (!job->dest_known && job_look_at_dest(job) < 0) {
 		return false;
 	}
+	item.dest_fd = job->dest_fd;
 	if (item_parse(&item, &item.src_uri, job->cfg->sources[job->next++], ZC_DIR_SRC, ZC_SIDE_SRC) == 0) {
 		(void)item_run(&item, job->dest_is_dir);
 	}
@@ -429,6 +459,9 @@ void zc_job_close(struct zc_job *job)
 	}
 	lane_close(&job->lane);
 	report_fini(&job->report);
+	if (job->dest_fd >= 0) {
+		close(job->dest_fd);
+	}
 	free(job->made.list);
 	free(job);
 }

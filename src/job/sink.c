@@ -29,11 +29,23 @@ static int sink_fail(struct item *item, const char *op, int code, const char *wh
 
 /* ---- whole or not at all */
 
+/* The file to be replaced, for its attributes: also where we may write but not read it. */
 static int sink_open_old(struct item *item)
 {
-	item->old_fd = openat(item->target.dir_fd, item->target.name,
-	                      O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC | O_NOCTTY);
-	return item->old_fd;
+	const int flags = O_NOFOLLOW | O_CLOEXEC;
+
+	item->old_fd =
+	    openat(item->target.dir_fd, item->target.name, flags | O_RDONLY | O_NONBLOCK | O_NOCTTY);
+	if (item->old_fd < 0 && errno == EACCES) {
+		item->old_fd = openat(item->target.dir_fd, item->target.name, flags | O_PATH);
+	}
+	return item->old_fd < 0 ? -errno : 0;
+}
+
+/* It is replaced, and its owner, mode and attributes live on in the new one. */
+static bool sink_keeps(const struct item *item)
+{
+	return item->replacing && !item->as_new;
 }
 
 /* What can be known before a byte is copied: the old file is immutable, or a mount point of its own. */
@@ -42,8 +54,12 @@ static int sink_check_replaceable(struct item *item)
 	unsigned flags = 0;
 	struct statx stx;
 
-	if (sink_open_old(item) >= 0 && ioctl(item->old_fd, FS_IOC_GETFLAGS, &flags) == 0 &&
-	    (flags & (FS_IMMUTABLE_FL | FS_APPEND_FL))) {
+	int res = sink_open_old(item);
+
+	if (res < 0 && sink_keeps(item)) {
+		return sink_fail(item, "openat", res, "cannot look at the file to be replaced");
+	}
+	if (ioctl(item->old_fd, FS_IOC_GETFLAGS, &flags) == 0 && (flags & (FS_IMMUTABLE_FL | FS_APPEND_FL))) {
 		return sink_fail(item, "ioctl FS_IOC_GETFLAGS", -EPERM,
 		                 "cannot replace an immutable or append-only file");
 	}
@@ -57,7 +73,7 @@ static int sink_check_replaceable(struct item *item)
 static int sink_begin(struct item *item)
 {
 	const char *op = "";
-	bool plain = !(item->src.shape.caps & ZC_CAP_REG) || (item->cfg->preserve & ZC_PRESERVE_NOT_MODE);
+	bool plain = item->src_uri.kind != ZC_END_PATH || (item->cfg->preserve & ZC_PRESERVE_NOT_MODE);
 	mode_t mode = plain ? 0666 : item->src_st.st_mode;
 	int res;
 
@@ -78,7 +94,7 @@ static int sink_begin(struct item *item)
 		                 item->replacing ? "cannot create a new file beside it" : "cannot create");
 	}
 	item->committing = true;
-	if (item->replacing && !(item->cfg->preserve & ZC_PRESERVE_OWNER)) {
+	if (sink_keeps(item) && !(item->cfg->preserve & ZC_PRESERVE_OWNER)) {
 		res = meta_keep_owner(item->commit.fd, &item->target.st);
 		if (res < 0) {
 			return sink_fail(item, "fchown", res,
@@ -108,23 +124,50 @@ static int sink_check_device(struct item *item)
 	return 0;
 }
 
-/* A block device is opened exclusively: the kernel then refuses one that is mounted or otherwise in use. */
+/* Opens what was looked at and nothing that has taken its place since. A block device is opened
+ * exclusively: the kernel then refuses one that is mounted or otherwise in use. A FIFO waits for its reader.
+ */
+static int sink_open_bound(const struct item *item)
+{
+	const struct target *target = &item->target;
+	bool excl = S_ISBLK(target->st.st_mode) && !item->cfg->allow_mounted;
+	bool waits = S_ISFIFO(target->st.st_mode);
+	int fd = openat(target->dir_fd, target->name,
+	                O_WRONLY | O_CLOEXEC | O_NOCTTY | (excl ? O_EXCL : 0) | (waits ? 0 : O_NONBLOCK) |
+	                    (target->magic ? 0 : O_NOFOLLOW));
+	struct stat st;
+	int flags;
+
+	if (fd < 0) {
+		return errno == EINTR && zc_stopped() ? -ECANCELED : -errno;
+	}
+	flags = fcntl(fd, F_GETFL);
+	if (fstat(fd, &st) < 0 || st.st_dev != target->st.st_dev || st.st_ino != target->st.st_ino ||
+	    (st.st_mode & S_IFMT) != (target->st.st_mode & S_IFMT) || flags < 0 ||
+	    (!waits && fcntl(fd, F_SETFL, flags & ~O_NONBLOCK) < 0)) {
+		close(fd);
+		return -ESTALE;
+	}
+	return fd;
+}
+
 static int sink_open_existing(struct item *item)
 {
-	struct target *target = &item->target;
-	bool block = S_ISBLK(target->st.st_mode);
-	int flags = O_WRONLY | O_CLOEXEC | O_NOCTTY | (block && !item->cfg->allow_mounted ? O_EXCL : 0);
-	int fd = openat(target->dir_fd, target->name, flags);
+	bool block = S_ISBLK(item->target.st.st_mode);
+	int fd = sink_open_bound(item);
 	int res;
 
-	if (fd < 0 && errno == EACCES && item->cfg->force && item->replacing) {
+	if (fd == -EACCES && item->cfg->force && item->replacing) {
 		return sink_begin(item); /* cp -f: what cannot be opened is replaced */
 	}
+	if (fd == -ESTALE) {
+		return item_fail(item, ZC_SIDE_DST, ZC_STATUS_REFUSED, "open", 0,
+		                 "was replaced by something else meanwhile; not written", NULL);
+	}
 	if (fd < 0) {
-		res = errno == EINTR && zc_stopped() ? -ECANCELED : -errno;
 		return item_fail(
-		    item, ZC_SIDE_DST, 0, "open", res, "cannot open for writing",
-		    block && res == -EBUSY ? "mounted or in use; --allow-mounted writes all the same" : NULL);
+		    item, ZC_SIDE_DST, 0, "open", fd, "cannot open for writing",
+		    block && fd == -EBUSY ? "mounted or in use; --allow-mounted writes all the same" : NULL);
 	}
 	res = zc_end_from_fd(&item->dst, fd, ZC_DIR_DST, true);
 	if (res < 0) {
@@ -223,7 +266,7 @@ static int sink_attributes(struct item *item)
 	int fd = item->dst.shape.fd;
 	int res = 0;
 
-	if (item->committing && item->replacing && !(preserve & ZC_PRESERVE_MODE)) {
+	if (item->committing && sink_keeps(item) && !(preserve & ZC_PRESERVE_MODE)) {
 		res = meta_keep_rest(fd, item->old_fd, &item->target.st, &op);
 	} else if (item->committing && item->commit.private_mode) {
 		op = "fchmod";

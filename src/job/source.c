@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "item.h"
@@ -27,22 +28,24 @@ static int source_wait_for_writer(int fd)
 	return 0;
 }
 
-static int source_settle(struct item *item, int fd)
+int source_ready(struct item *item)
 {
+	int fd = item->src.shape.fd;
 	int flags;
+	int res = 0;
 
+	if (item->src_uri.kind != ZC_END_PATH || (item->src.shape.caps & ZC_CAP_REG)) {
+		return 0; /* O_NONBLOCK means nothing to a regular file, and others' flags are not touched */
+	}
 	if (S_ISFIFO(item->src_st.st_mode)) {
-		int res = source_wait_for_writer(fd);
-
-		if (res < 0) {
-			return res;
-		}
+		res = source_wait_for_writer(fd);
 	}
-	if (S_ISREG(item->src_st.st_mode)) {
-		return 0; /* O_NONBLOCK means nothing there */
+	if (res == 0) {
+		flags = fcntl(fd, F_GETFL);
+		res = flags < 0 || fcntl(fd, F_SETFL, flags & ~O_NONBLOCK) < 0 ? -errno : 0;
 	}
-	flags = fcntl(fd, F_GETFL);
-	return flags < 0 || fcntl(fd, F_SETFL, flags & ~O_NONBLOCK) < 0 ? -errno : 0;
+	item->src.shape.caps &= ~(unsigned)ZC_CAP_NONBLOCK;
+	return res < 0 ? item_fail(item, ZC_SIDE_SRC, 0, "poll", res, "cannot read", NULL) : 0;
 }
 
 /* In cp's words: scripts look for them. */
@@ -60,38 +63,12 @@ static int source_omit_directory(struct item *item)
 	return err.code;
 }
 
-static int source_open_path(struct item *item)
+/* A path that ends in a slash or is nothing but slashes names a directory, or nothing. */
+static bool source_names_directory(const char *path)
 {
-	const char *path = item->src_uri.path;
-	int fd;
-	int res;
+	size_t len = strlen(path);
 
-	if (target_link_is_unsafe(path)) {
-		return item_fail(item, ZC_SIDE_SRC, ZC_STATUS_REFUSED, "open", -EACCES,
-		                 "not following a stranger's symlink in a sticky directory", NULL);
-	}
-	fd = openat(AT_FDCWD, path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-	if (fd < 0) {
-		return item_fail(item, ZC_SIDE_SRC, 0, "open", -errno, "cannot open", NULL);
-	}
-	if (fstat(fd, &item->src_st) < 0) {
-		res = -errno;
-		close(fd);
-		return item_fail(item, ZC_SIDE_SRC, 0, "fstat", res, "cannot stat", NULL);
-	}
-	if (S_ISDIR(item->src_st.st_mode)) {
-		close(fd);
-		return source_omit_directory(item);
-	}
-	res = source_settle(item, fd);
-	if (res == 0) {
-		res = zc_end_from_fd(&item->src, fd, ZC_DIR_SRC, true);
-	}
-	if (res < 0) {
-		close(fd);
-		return item_fail(item, ZC_SIDE_SRC, 0, "open", res, "cannot open", NULL);
-	}
-	return 0;
+	return len == 0 || path[len - 1] == '/';
 }
 
 static int source_open_fd(struct item *item)
@@ -102,6 +79,63 @@ static int source_open_fd(struct item *item)
 		res = zc_end_from_fd(&item->src, item->src_uri.fd, ZC_DIR_SRC, false);
 	}
 	return res < 0 ? item_fail(item, ZC_SIDE_SRC, 0, "fstat", res, "cannot read", NULL) : 0;
+}
+
+/* What stands behind the descriptor decides the rest. */
+static int source_look(struct item *item, int fd)
+{
+	int res = 0;
+
+	if (fstat(fd, &item->src_st) < 0) {
+		res = -errno;
+	} else if (S_ISDIR(item->src_st.st_mode)) {
+		close(fd);
+		return source_omit_directory(item);
+	} else {
+		res = zc_end_from_fd(&item->src, fd, ZC_DIR_SRC, true);
+	}
+	if (res < 0) {
+		close(fd);
+		return item_fail(item, ZC_SIDE_SRC, 0, "fstat", res, "cannot open", NULL);
+	}
+	return 0;
+}
+
+static int source_open_at(struct item *item, int dir_fd, const char *name, int flags)
+{
+	int fd = openat(dir_fd, name, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY | flags);
+
+	return fd < 0 ? item_fail(item, ZC_SIDE_SRC, 0, "open", -errno, "cannot open", NULL)
+	              : source_look(item, fd);
+}
+
+/* Symlinks are followed by our rules, not by the kernel's. */
+static int source_open_path(struct item *item)
+{
+	const char *path = item->src_uri.path;
+	const char *refused = NULL;
+	struct target from;
+	int res;
+
+	if (source_names_directory(path)) {
+		return source_open_at(item, AT_FDCWD, path, 0);
+	}
+	res = target_open(&from, path, &refused);
+	if (res < 0) {
+		bool unsafe = res == -EACCES && refused != NULL;
+
+		return item_fail(item, ZC_SIDE_SRC, unsafe ? ZC_STATUS_REFUSED : 0, "open", res,
+		                 unsafe ? refused : "cannot open", NULL);
+	}
+	if (from.inherited_fd >= 0) {
+		item->src_uri.kind = ZC_END_FD;
+		item->src_uri.fd = from.inherited_fd;
+		res = source_open_fd(item);
+	} else {
+		res = source_open_at(item, from.dir_fd, from.name, from.magic ? 0 : O_NOFOLLOW);
+	}
+	target_close(&from);
+	return res;
 }
 
 int source_open(struct item *item)

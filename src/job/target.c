@@ -8,7 +8,9 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <string.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #define LINKS_MAX 40 /* as the kernel's own limit */
@@ -32,6 +34,7 @@ const char *target_basename(const char *path, size_t *ret_len)
 static int target_open_dir(struct target *target, int at_fd, const char *path)
 {
 	target->dir_searchable_only = false;
+	target->inherited_fd = -1;
 	target->dir_fd = openat(at_fd, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (target->dir_fd < 0 && errno == EACCES) {
 		target->dir_searchable_only = true;
@@ -70,15 +73,45 @@ static bool target_foreign_link(const struct stat *dir, const struct stat *link)
 	       link->st_uid != geteuid() && link->st_uid != dir->st_uid;
 }
 
+static bool target_on_proc(const struct target *target)
+{
+	struct statfs sfs;
+
+	return fstatfs(target->dir_fd, &sfs) == 0 && sfs.f_type == PROC_SUPER_MAGIC;
+}
+
+/* Where the link leads, unless it leads to a descriptor of ours. */
+static int target_go_on(struct target *target, const char *path)
+{
+	struct target next = { 0 };
+	struct zc_uri uri;
+	const char *why;
+	int res;
+
+	if (zc_uri_parse(&uri, path, ZC_DIR_DST, &why) == 0 && uri.kind == ZC_END_FD) {
+		target->inherited_fd = uri.fd;
+		return 0;
+	}
+	res = target_split(&next, target->dir_fd, path);
+	if (res < 0) {
+		return res;
+	}
+	close(target->dir_fd);
+	*target = next;
+	return 0;
+}
+
 /* Replaces target by what the symlink it names points at. */
 static int target_follow(struct target *target, const char **ret_refused)
 {
-	struct target next = { 0 };
 	struct stat dir;
 	char path[PATH_MAX];
 	ssize_t len;
-	int res;
 
+	if (target_on_proc(target)) {
+		target->magic = true;
+		return fstatat(target->dir_fd, target->name, &target->st, 0) < 0 ? -errno : 0;
+	}
 	if (fstat(target->dir_fd, &dir) < 0) {
 		return -errno;
 	}
@@ -91,13 +124,7 @@ static int target_follow(struct target *target, const char **ret_refused)
 		return -errno;
 	}
 	path[len] = '\0';
-	res = target_split(&next, target->dir_fd, path);
-	if (res < 0) {
-		return res;
-	}
-	close(target->dir_fd);
-	*target = next;
-	return 0;
+	return target_go_on(target, path);
 }
 
 /* Looks at the name; follows it while it is a symlink. */
@@ -124,6 +151,9 @@ static int target_look(struct target *target, const char **ret_refused)
 			}
 			return res;
 		}
+		if (target->magic || target->inherited_fd >= 0) {
+			return 0;
+		}
 	}
 	return -ELOOP;
 }
@@ -148,8 +178,7 @@ int target_open(struct target *ret_target, const char *path, const char **ret_re
 	return res < 0 ? res : target_finish(ret_target, &target, ret_refused);
 }
 
-int target_open_in(struct target *ret_target, const char *dir_path, const char *name,
-                   const char **ret_refused)
+int target_open_in(struct target *ret_target, int dir_fd, const char *name, const char **ret_refused)
 {
 	struct target target = { 0 };
 	int res;
@@ -158,28 +187,11 @@ int target_open_in(struct target *ret_target, const char *dir_path, const char *
 		return -ENAMETOOLONG;
 	}
 	memcpy(target.name, name, strlen(name) + 1);
-	res = target_open_dir(&target, AT_FDCWD, dir_path);
+	res = target_open_dir(&target, dir_fd, ".");
 	return res < 0 ? res : target_finish(ret_target, &target, ret_refused);
 }
 
 void target_close(struct target *target)
 {
 	close(target->dir_fd);
-}
-
-bool target_link_is_unsafe(const char *path)
-{
-	struct target target = { 0 };
-	struct stat dir;
-	bool unsafe = false;
-
-	if (target_split(&target, AT_FDCWD, path) < 0) {
-		return false;
-	}
-	if (fstatat(target.dir_fd, target.name, &target.st, AT_SYMLINK_NOFOLLOW) == 0 &&
-	    S_ISLNK(target.st.st_mode) && fstat(target.dir_fd, &dir) == 0) {
-		unsafe = target_foreign_link(&dir, &target.st);
-	}
-	close(target.dir_fd);
-	return unsafe;
 }

@@ -8,27 +8,24 @@
 #include "zcopy/job.h"
 
 struct target {
-	int dir_fd;               /* ours; O_PATH where the directory may only be searched      */
-	bool dir_searchable_only; /* so it cannot be fsynced                                   */
+	int dir_fd;               /* ours; O_PATH where the directory may only be searched */
+	bool dir_searchable_only; /* so it cannot be fsynced */
 	char name[NAME_MAX + 1];
 	bool exists;
-	struct stat st; /* of the name itself, when it exists; never a symlink        */
+	struct stat st;   /* of the name itself, when it exists; a symlink only where magic  */
+	bool magic;       /* a link of /proc: to be opened, since what it leads to may have no name */
+	int inherited_fd; /* the name, or a link, was /dev/stdout, /dev/fd/N: that descriptor; else -1 */
 };
 
 /* Opens the directory that holds path and looks at the last component. Symlinks there are followed (at
- * most 40), so that the link stays and what it points at is replaced in its own directory.
+ * most 40), so that the link stays and what it points at is found in its own directory.
  * 0, or -errno: -ELOOP, -ENAMETOOLONG, -ENOTDIR ..., and with ret_refused set -ENOENT for a dangling
- * link, -EACCES for a link in a sticky directory that belongs to a stranger. */
+ * link, -EACCES for a link in a sticky directory that belongs to a stranger: the kernel's
+ * protected_symlinks rule (Documentation/admin-guide/sysctl/fs.rst), whatever the sysctl says. */
 int target_open(struct target *ret_target, const char *path, const char **ret_refused);
-/* path is a directory, name the entry in it. */
-int target_open_in(struct target *ret_target, const char *dir_path, const char *name,
-                   const char **ret_refused);
+/* name is an entry of the directory dir_fd, which stays the caller's. */
+int target_open_in(struct target *ret_target, int dir_fd, const char *name, const char **ret_refused);
 void target_close(struct target *target);
-
-/* The kernel's protected_symlinks rule (Documentation/admin-guide/sysctl/fs.rst), whatever the sysctl:
- * true when path's last component is a symlink in a sticky world-writable directory and belongs to
- * neither root, nor us, nor the directory's owner. */
-bool target_link_is_unsafe(const char *path);
 
 /* The last component of path without trailing slashes: start and length within path. */
 const char *target_basename(const char *path, size_t *ret_len);

@@ -159,6 +159,7 @@ static uint32_t trip_skip_zeros(struct run *run, struct zc_trip *trip)
 		}
 		leg->hole_bytes += end - at;
 		leg->done_bytes += end - at;
+		atomic_fetch_add_explicit(&run->kit->progress->written, end - at, memory_order_relaxed);
 		trip->at_bytes = end;
 	}
 	return 0;
@@ -230,6 +231,7 @@ static bool run_undirect(struct run *run, const struct zc_trip *trip, struct zc_
 		if (zc_end_set_direct(end, false) < 0) {
 			return false;
 		}
+		run->leg->undirected = true;
 		zc_fallback_add(run->kit->fallbacks, "O_DIRECT", "page cache", op, -EINVAL);
 	}
 	return true;
@@ -362,6 +364,18 @@ static void run_at_eof(struct run *run, uint64_t off)
 	run->eof_off_bytes = zc_min_u64(run->eof_off_bytes, off);
 }
 
+/* A direct read fell short, which need not be the end: the engine does not continue it, since what is left
+ * may start at a byte that O_DIRECT refuses. There the page cache goes on, and knows the end. */
+static void trip_read_on(struct run *run, struct zc_trip *trip)
+{
+	struct zc_end *src = run->leg->src;
+
+	if (trip->len_bytes % src->shape.align_bytes != 0) {
+		(void)zc_end_set_direct(src, false);
+	}
+	trip_read(run, trip);
+}
+
 static void run_read_done(struct run *run, struct zc_trip *trip)
 {
 	struct zc_leg *leg = run->leg;
@@ -381,9 +395,8 @@ static void run_read_done(struct run *run, struct zc_trip *trip)
 		if (done == 0 || ((trip->req.flags & ZC_REQ_FULL) && done < trip->want_bytes)) {
 			run_at_eof(run, run->next_off_bytes);
 		}
-	} else if (trip->direct && done > 0 && trip->len_bytes < trip->want_bytes &&
-	           trip->len_bytes % leg->src->shape.align_bytes == 0) {
-		trip_read(run, trip); /* short, but not at the end: O_DIRECT is not continued by the engine */
+	} else if (trip->direct && done > 0 && trip->len_bytes < zc_min_u64(trip->want_bytes, span_left)) {
+		trip_read_on(run, trip);
 		return;
 	} else if (trip->len_bytes < zc_min_u64(trip->want_bytes, span_left)) {
 		run_at_eof(run, trip->off_bytes + trip->len_bytes);

@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <linux/fs.h>
 #include <sys/ioctl.h>
+#include <sys/stat.h>
 
 static const char *reflink_unfit(const struct zc_shape *src, const struct zc_shape *dst)
 {
@@ -43,6 +44,22 @@ static bool reflink_refused(int code)
 	}
 }
 
+/* The clone is as long as the source was at that instant, which may not be what was seen before. */
+static int reflink_done(struct zc_kit *kit, struct zc_leg *leg)
+{
+	struct stat st;
+
+	if (!(leg->dst->shape.caps & ZC_CAP_FRESH)) {
+		kernel_count(kit, leg, leg->span.len_bytes == ZC_SIZE_UNKNOWN ? 0 : leg->span.len_bytes);
+		return 0;
+	}
+	if (fstat(leg->dst->shape.fd, &st) < 0) {
+		return kernel_fail(leg, ZC_SIDE_DST, "fstat", -errno);
+	}
+	kernel_count(kit, leg, (size_t)st.st_size);
+	return 0;
+}
+
 static int reflink_move(struct zc_kit *kit, struct zc_leg *leg)
 {
 	int code;
@@ -52,12 +69,7 @@ static int reflink_move(struct zc_kit *kit, struct zc_leg *leg)
 		return kernel_not_me(leg, "ioctl FICLONE", -EINVAL);
 	}
 	if (ioctl(leg->dst->shape.fd, FICLONE, leg->src->shape.fd) == 0) {
-		if (leg->span.len_bytes == ZC_SIZE_UNKNOWN) {
-			leg->eof = true; /* a file of size 0 */
-		} else {
-			kernel_count(kit, leg, leg->span.len_bytes);
-		}
-		return 0;
+		return reflink_done(kit, leg);
 	}
 	code = -errno;
 	if (reflink_refused(code)) {

@@ -1,0 +1,19 @@
+/* output.h: where words go: standard output, or not when it is an end; and the report's file. */
+#ifndef ZC_CLI_OUTPUT_H
+#define ZC_CLI_OUTPUT_H
+
+#include <stdio.h>
+
+#include "args.h"
+
+/* Whether the copy writes to what standard output is open on. */
+bool output_stdout_is_an_end(const struct zc_job_cfg *cfg);
+
+/* Opens the report's file, which nothing is written to before the run is over; stdout for "-"; NULL with
+ * *ret_status 0 for no report. An end of the copy is never the report: refused before anything is touched.
+ * *ret_status is else the exit status, and the reason has been printed. */
+FILE *output_open_report(const struct zc_args *args, int *ret_status);
+/* Writes and closes it. 0 or -errno. */
+int output_write_report(const struct zc_report *report, FILE *file, uint64_t total_ns);
+
+#endif
