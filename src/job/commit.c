@@ -76,9 +76,11 @@ static bool commit_lock(int fd)
 	return false;
 }
 
-/* A temporary of this name exists. If nobody holds it, its maker is dead: removed, true. */
-static bool commit_reclaim(int dir_fd, const char *name)
+/* A temporary of this name exists. If it is ours (or was made for this very file's owner) and nobody holds
+ * it, its maker is dead: removed, true. */
+static bool commit_reclaim(const struct target *target, const char *name)
 {
+	int dir_fd = target->dir_fd;
 	struct stat st;
 	bool gone = false;
 	int fd = openat(dir_fd, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC | O_NOCTTY);
@@ -86,8 +88,9 @@ static bool commit_reclaim(int dir_fd, const char *name)
 	if (fd < 0) {
 		return errno == ENOENT;
 	}
-	if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && commit_lock(fd) &&
-	    commit_same_file(fd, dir_fd, name)) {
+	if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode) &&
+	    (st.st_uid == geteuid() || (target->exists && st.st_uid == target->st.st_uid)) &&
+	    commit_lock(fd) && commit_same_file(fd, dir_fd, name)) {
 		gone = unlinkat(dir_fd, name, 0) == 0;
 	}
 	close(fd);
@@ -113,7 +116,7 @@ static int commit_open_named(struct commit *commit, int dir_fd)
 		if (errno != EEXIST) {
 			return -errno;
 		}
-		if (attempt == 0 && commit_reclaim(dir_fd, commit->temp)) {
+		if (attempt == 0 && commit_reclaim(commit->target, commit->temp)) {
 			attempt--; /* the name is free now: the same one again */
 		}
 	}
@@ -188,8 +191,6 @@ static int commit_link(const struct commit *commit, const char *name)
 /* Gives the unnamed file its temporary name, held by its lock from the first instant. */
 static int commit_link_temp(struct commit *commit)
 {
-	int dir_fd = commit->target->dir_fd;
-
 	(void)flock(commit->fd, LOCK_EX | LOCK_NB);
 	for (unsigned attempt = 0; attempt < NAME_TRIES_MAX; attempt++) {
 		int res;
@@ -202,7 +203,7 @@ static int commit_link_temp(struct commit *commit)
 			}
 			return res;
 		}
-		if (attempt == 0 && commit_reclaim(dir_fd, commit->temp)) {
+		if (attempt == 0 && commit_reclaim(commit->target, commit->temp)) {
 			attempt--;
 		}
 	}

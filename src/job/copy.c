@@ -364,7 +364,10 @@ static int pass_prepare(struct pass *pass)
 
 	if (res < 0) {
 		return item_fail(item, ZC_SIDE_NONE, ZC_STATUS_USAGE, "choose", 0,
-		                 "cannot be copied as asked", why);
+		                 item->cfg->route != ZC_ROUTE_AUTO && item->cfg->direct != ZC_WHEN_ALWAYS
+		                     ? "cannot go by the asked route"
+		                     : "cannot be copied as asked",
+		                 why);
 	}
 	item->report->direct = item->src.direct || item->dst.direct;
 	if (!pass->choice.keep_holes) {

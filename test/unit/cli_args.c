@@ -207,14 +207,13 @@ static void preserved(void **state)
 	(void)state;
 	assert_int_equal(good("zcopy -p a b").job.preserve, all);
 	assert_int_equal(good("zcopy --preserve a b").job.preserve, all);
-	assert_int_equal(good("zcopy --preserve=all a b").job.preserve, all);
+	bad("zcopy --preserve=all a b", "'all' for '--preserve' is not in this version");
 	assert_int_equal(good("zcopy --preserve=mode a b").job.preserve, ZC_PRESERVE_MODE);
 	assert_int_equal(good("zcopy --preserve=own,time a b").job.preserve,
 	                 ZC_PRESERVE_OWNER | ZC_PRESERVE_TIMES);
 	assert_int_equal(good("zcopy -p --no-preserve=timestamps a b").job.preserve,
 	                 ZC_PRESERVE_MODE | ZC_PRESERVE_OWNER);
 	assert_int_equal(good("zcopy --no-preserve=mode a b").job.preserve, ZC_PRESERVE_NOT_MODE);
-	assert_int_equal(good("zcopy -p --no-preserve=all a b").job.preserve, ZC_PRESERVE_NOT_MODE);
 	assert_int_equal(good("zcopy --no-preserve=mode -p a b").job.preserve, all);
 	bad("zcopy --preserve=links a b", "'links' for '--preserve' is not in this version");
 	bad("zcopy --preserve=mode,x a b", "'xattr' for '--preserve' is not in this version");

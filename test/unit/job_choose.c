@@ -163,7 +163,7 @@ static const struct {
 	{ "cold, to be kept cached", TMP, 64 * ZC_MIB, TMP, { .cache = ZC_CACHE_KEEP }, "rBh" },
 	{ "cold, never direct", TMP, 64 * ZC_MIB, TMP, { .direct = ZC_WHEN_NEVER }, "rBh" },
 	{ "warm", WARM, 64 * ZC_MIB, TMP, { 0 }, "rcfBh" },
-	{ "direct", TMP, 4096, TMP, { .direct = ZC_WHEN_ALWAYS }, "rBDdh" },
+	{ "direct", TMP, 4096, TMP, { .direct = ZC_WHEN_ALWAYS }, "BDdh" },
 	{ "inherited source", INHERITED, 4096, TMP, { 0 }, "rcfBh" },
 	{ "inherited sink", TMP, 4096, INHERITED, { 0 }, "Bh" },
 	{ "an engine", TMP, ZC_MIB, TMP, { .engine = ZC_ENGINE_SYNC }, "rBh" },
