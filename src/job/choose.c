@@ -336,19 +336,20 @@ static void choose_prior(struct chooser *ch, struct lane_cfg *lane)
 		lane->thread_count = 16; /* should there be no ring */
 		return;
 	}
-	if (ch->size_bytes == ZC_SIZE_UNKNOWN || ch->size_bytes < QUEUE_BYTES || stream) {
-		/* one at a time: a file of /proc makes its text anew up to each offset that is asked for */
+	if (lane->engine == ZC_ENGINE_AUTO) {
+		lane->engine = ZC_ENGINE_SYNC;
+	}
+	if (ch->size_bytes == ZC_SIZE_UNKNOWN || ch->size_bytes < QUEUE_BYTES || stream ||
+	    (lane->engine == ZC_ENGINE_SYNC && !choose_is_cold(ch))) {
+		/* one buffer that stays in the CPU's cache. Threads cost half as much CPU again on cached
+		 * files, and a file of /proc makes its text anew up to each offset that is asked for */
 		lane->block_bytes = SMALL_BYTES;
 		lane->buf_count = 1;
 		lane->small = true;
 	} else {
-		/* handing blocks to threads costs half as much CPU again as copying cached ones in place */
 		lane->block_bytes = 256 * ZC_KIB;
 		lane->buf_count = 8;
-		lane->thread_count = choose_is_cold(ch) ? 2 : 0;
-	}
-	if (lane->engine == ZC_ENGINE_AUTO) {
-		lane->engine = ZC_ENGINE_SYNC;
+		lane->thread_count = 2; /* the disk is read while the cache is written */
 	}
 }
 
