@@ -119,7 +119,8 @@ static uint32_t file_direct_align(const struct zc_end *end)
 	if (end->shape.caps & ZC_CAP_BLOCK) {
 		int block = 0;
 
-		if (ioctl(end->shape.fd, BLKSSZGET, &block) == 0 && block > 0) {
+		if (ioctl(end->shape.fd, BLKSSZGET, &block) == 0 && block >= 512 &&
+		    (block & (block - 1)) == 0) {
 			align = (uint32_t)block;
 		}
 	}

@@ -365,6 +365,10 @@ static void choose_pinned(const struct chooser *ch, struct lane_cfg *lane)
 	}
 	if (cfg->jobs != 0) {
 		lane->thread_count = cfg->jobs;
+		lane->small = false;
+		if (cfg->queue_depth == 0) { /* one being read and one being written for each */
+			lane->buf_count = (unsigned)zc_max_u64(lane->buf_count, 2ull * cfg->jobs);
+		}
 	}
 	if (cfg->pool_bytes != 0) {
 		lane->block_bytes =

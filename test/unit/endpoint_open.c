@@ -222,6 +222,7 @@ static void block_device(void **state)
 	int fd = attach_loop(file, path);
 	struct stat st;
 	struct zc_end end;
+	int direct = 0;
 
 	(void)state;
 	if (fd < 0) {
@@ -241,13 +242,20 @@ static void block_device(void **state)
 		assert_string_equal(zc_end_noun(&end), "block device");
 		assert_int_equal(end.ops->hole(&end, 0, 4096), -EOPNOTSUPP);
 		assert_int_equal(end.ops->finish(&end, 4096), 0);
-		assert_int_equal(zc_end_set_direct(&end, true), 0);
-		assert_true(end.shape.align_bytes >= 512 && end.shape.align_bytes <= 4096);
-		assert_int_equal(zc_end_set_direct(&end, false), 0);
+		direct = zc_end_set_direct(&end, true);
+		if (direct == 0) {
+			assert_true(end.shape.align_bytes >= 512 && end.shape.align_bytes <= 4096);
+			assert_int_equal(zc_end_set_direct(&end, false), 0);
+		}
 		zc_end_close(&end);
 	}
 	assert_int_equal(ioctl(fd, LOOP_CLR_FD), 0);
 	close(fd);
+	if (direct == -EINVAL) {
+		print_message("statx says that a block device has no O_DIRECT: an emulator\n");
+		skip();
+	}
+	assert_int_equal(direct, 0);
 	close(file);
 }
 

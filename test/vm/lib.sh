@@ -137,7 +137,7 @@ configure() {
 	need cmake=cmake ninja=ninja-build
 	if [ "$arch" = "$(dpkg --print-architecture)" ]; then
 		need gcc=gcc /usr/include/liburing.h=liburing-dev /usr/include/numa.h=libnuma-dev \
-			/usr/include/cmocka.h=libcmocka-dev
+			/usr/include/cmocka.h=libcmocka-dev /usr/include/jansson.h=libjansson-dev
 	else
 		need "$cpu-linux-gnu-gcc=gcc-$cpu-linux-gnu"
 		[ "$arch" != riscv64 ] || need /usr/lib/llvm-19/bin/ld.lld=lld-19 # toolchain.cmake says why
