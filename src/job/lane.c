@@ -85,8 +85,9 @@ static void lane_note(struct lane *lane)
 
 	zc_engine_facts(lane->kit.engine, &report->engine);
 	report->block_bytes = lane->cfg.block_bytes;
-	if (!lane->cfg.small) {
-		report->region = *zc_pool_region(lane->kit.pool);
+	report->region = *zc_pool_region(lane->kit.pool);
+	if (lane->cfg.small) {
+		report->region.page_bytes = 0; /* a plain allocation: nobody has asked what it lies on */
 	}
 }
 

@@ -162,8 +162,10 @@ static void report_machine(const struct zc_report *report, struct zc_json *json)
 	if (report->region.len_bytes != 0) {
 		zc_json_open(json, "pool", '{');
 		zc_json_u64(json, "bytes", report->region.len_bytes);
-		zc_json_str(json, "pages", zc_pages_name(report->region.got));
-		zc_json_u64(json, "page_bytes", report->region.page_bytes);
+		if (report->region.page_bytes != 0) {
+			zc_json_str(json, "pages", zc_pages_name(report->region.got));
+			zc_json_u64(json, "page_bytes", report->region.page_bytes);
+		}
 		if (report->region.node != ZC_NODE_ANY) {
 			zc_json_open(json, "nodes", '[');
 			zc_json_u64(json, NULL, (uint64_t)report->region.node);

@@ -58,7 +58,7 @@ for how in 'sync buffer' 'uring buffer' '- cfr' '- sendfile' '- splice'; do
 	if [ "$route" = buffer ]; then
 		checked r "r['engine']['name'] == '$engine'" 'r["engine"]["block_bytes"] > 0' \
 			'r["engine"]["queue_depth"] > 0' 'r["pool"]["leaked_buffers"] == 0' \
-			'r["pool"]["pages"] in ("hugetlb", "thp", "base")' 'r["pool"]["bytes"] > 0'
+			'r["pool"].get("pages", "base") in ("hugetlb", "thp", "base")' 'r["pool"]["bytes"] > 0'
 	fi
 done
 
