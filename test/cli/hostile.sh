@@ -92,13 +92,19 @@ for words in '--route=cfr --direct=always' '--reflink=always --route=buffer' '--
 	gone b
 done
 
+# the leak checker does not work under strace
+ASAN_OPTIONS=${ASAN_OPTIONS:+$ASAN_OPTIONS:}detect_leaks=0
+export ASAN_OPTIONS
+
 begin '--on-change=fail in place does not say that the old file is there'
 if have strace && strace -o /dev/null -e inject=pread64:delay_enter=1:when=1 true 2>/dev/null; then
 	case $ZCOPY in
 	*' '*) skip 'a launcher makes its own calls' ;;
 	*)
 		data 100000 1 a && data 10 2 b
-		strace -qq -f -o /dev/null -e trace=pread64 -e inject=pread64:delay_enter=400000:when=3 \
+		# the dynamic loader and a sanitizer read too, before anything of ours does
+		first=$(($(strace -f -e trace=pread64 "$ZCOPY" --version 2>&1 >/dev/null | grep -c 'pread64(') + 1))
+		strace -qq -f -o /dev/null -e trace=pread64 -e "inject=pread64:delay_enter=400000:when=$first" \
 			"$ZCOPY" --inplace --engine=sync --route=buffer --on-change=fail a b 2>"$T/err" &
 		sleep 0.2
 		printf more >>a
@@ -114,7 +120,11 @@ else
 fi
 
 begin 'a ring that breaks gives way to reads and writes'
-if have strace && [ -z "${ZC_DENIED:-}" ] && [ -z "${ZC_SANITIZED:-}" ] && data 5000000 1 a &&
+if [ -n "${ZC_SANITIZED:-}" ]; then
+	skip 'a sanitizer makes its own calls'
+elif denied io_uring_setup; then
+	skip 'io_uring denied'
+elif have strace && data 5000000 1 a &&
 	strace -f -o calls "$ZCOPY" --engine=uring a b 2>/dev/null && grep -q io_uring_enter calls; then
 	for engine in auto sync; do
 		rm -f b
@@ -130,15 +140,19 @@ else
 fi
 
 begin 'a killed ring copy by a named temporary leaves nothing behind a rerun'
-if helper fuse_fs && is_root && mkdir back m && fuse back m 2>/dev/null; then
+if helper fuse_fs && is_root && mkdir back m && fuse "$PWD/back" "$PWD/m" 2>/dev/null; then
 	data 100000000 1 big && data 10 2 m/b
 	for _ in 1 2 3; do
 		zcopy --engine=sync big m/b &
 		sleep 0.05
 		kill -9 $! 2>/dev/null
 		wait $! 2>/dev/null
-		sleep 0.3 # until the FUSE daemon has heard of the death: before, it answers ESTALE
-		expect 0 zcopy big m/b
+		# until the FUSE daemon has heard of the death, it answers ESTALE
+		tries=0
+		until zcopy big m/b 2>"$T/err" || [ $tries -eq 20 ]; do
+			tries=$((tries + 1))
+			sleep 0.3
+		done
 		same big m/b
 		equal "$(find back -name '.zcopy-*')" '' 'left behind'
 	done
