@@ -295,7 +295,6 @@ static int pass_spans(struct pass *pass)
 {
 	struct item *item = pass->item;
 
-	/* a clone takes the holes along; what follows asks for them */
 	while (!pass->eof) {
 		struct zc_span span;
 		int res;
