@@ -88,6 +88,7 @@ static FILE *output_open_file(const struct zc_args *args, int *ret_status)
 {
 	const char *path = args->report_path;
 	struct stat st;
+	FILE *file;
 	bool made;
 	int fd = output_open(path, &made);
 
@@ -101,8 +102,13 @@ static FILE *output_open_file(const struct zc_args *args, int *ret_status)
 			(void)unlinkat(AT_FDCWD, path, 0);
 		}
 	} else {
-		*ret_status = 0;
-		return fdopen(fd, "w");
+		file = fdopen(fd, "w");
+		if (file != NULL) {
+			*ret_status = 0;
+			return file;
+		}
+		fprintf(stderr, "zcopy: %s: cannot open the report: %s\n", path, strerror(errno));
+		*ret_status = STATUS_FAILED;
 	}
 	if (fd >= 0) {
 		close(fd);

@@ -33,13 +33,18 @@ static int sink_fail(struct item *item, const char *op, int code, const char *wh
 static int sink_open_old(struct item *item)
 {
 	const int flags = O_NOFOLLOW | O_CLOEXEC;
+	struct stat st;
 
 	item->old_fd =
 	    openat(item->target.dir_fd, item->target.name, flags | O_RDONLY | O_NONBLOCK | O_NOCTTY);
 	if (item->old_fd < 0 && errno == EACCES) {
 		item->old_fd = openat(item->target.dir_fd, item->target.name, flags | O_PATH);
 	}
-	return item->old_fd < 0 ? -errno : 0;
+	if (item->old_fd < 0 || fstat(item->old_fd, &st) < 0) {
+		return -errno;
+	}
+	/* another file's attributes are not to be taken over */
+	return st.st_dev == item->target.st.st_dev && st.st_ino == item->target.st.st_ino ? 0 : -ESTALE;
 }
 
 /* It is replaced, and its owner, mode and attributes live on in the new one. */
@@ -51,10 +56,9 @@ static bool sink_keeps(const struct item *item)
 /* What can be known before a byte is copied: the old file is immutable, or a mount point of its own. */
 static int sink_check_replaceable(struct item *item)
 {
+	int res = sink_open_old(item);
 	unsigned flags = 0;
 	struct statx stx;
-
-	int res = sink_open_old(item);
 
 	if (res < 0 && sink_keeps(item)) {
 		return sink_fail(item, "openat", res, "cannot look at the file to be replaced");
@@ -207,7 +211,8 @@ static int sink_open_any(struct item *item)
 		zc_end_from_synth(&item->dst, &item->dst_uri, ZC_DIR_DST);
 		return 0;
 	}
-	if (item->target.exists && !S_ISREG(item->target.st.st_mode)) {
+	/* another process's descriptor (/proc/PID/fd/N) may be a file without a name to replace */
+	if (item->target.exists && (item->target.magic || !S_ISREG(item->target.st.st_mode))) {
 		return sink_open_existing(item);
 	}
 	return sink_open_regular(item);

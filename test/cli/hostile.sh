@@ -25,6 +25,14 @@ ln -s /dev/stdout link
 same out want
 zcopy a link | cmp - a || fail 'into a pipe'
 
+begin "another process's descriptor is written in place, also a file's"
+data 300000 1 a
+data 10 2 out
+exec 7<>out
+expect 0 zcopy a /proc/$$/fd/7
+exec 7<&-
+same a out
+
 begin 'a file that we may write but not read keeps its ACL'
 if is_root && have setfacl && have setpriv && data 10 1 a && data 20 2 b && chown 12345 b . &&
 	setfacl -m u:1:rwx b 2>/dev/null; then
