@@ -141,6 +141,9 @@ int zc_uri_parse(struct zc_uri *ret_uri, const char *text, enum zc_dir dir, cons
 /* ---- quote.c: file names for people. Control bytes, invalid UTF-8 and backslash are escaped C-style.
  * Writes at most cap_bytes including the NUL, cutting with "..." (so at least 4); returns out. */
 const char *zc_quote(char *out, size_t cap_bytes, const char *name);
+/* As GNU's tools quote a name for a shell, with the quotes: 'a b', "it's", 'a'$'\n''b'. Nothing but
+ * printable UTF-8 either. Cut and returned as by zc_quote. */
+const char *zc_quote_shell(char *out, size_t cap_bytes, const char *name);
 bool zc_utf8_valid(const char *text);
 /* Bytes of the well-formed character that text starts with (1 at the NUL); 0 = it is none. */
 unsigned zc_utf8_len(const char *text);

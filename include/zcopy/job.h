@@ -48,11 +48,28 @@ enum zc_on_change {
 	ZC_ON_CHANGE_FAIL,
 };
 
-enum zc_preserve { /* bits; -p is the three together */
-	           ZC_PRESERVE_MODE = 1 << 0,
+enum zc_preserve {                            /* bits; -p is the first three together, -a all but NOT_MODE */
+	           ZC_PRESERVE_MODE = 1 << 0, /* with it the POSIX ACLs                        */
 	           ZC_PRESERVE_OWNER = 1 << 1,
 	           ZC_PRESERVE_TIMES = 1 << 2,
 	           ZC_PRESERVE_NOT_MODE = 1 << 3, /* --no-preserve=mode: a new file is 0666 & ~umask */
+	           ZC_PRESERVE_LINKS = 1 << 4,
+	           ZC_PRESERVE_XATTR = 1 << 5,
+	           ZC_PRESERVE_CONTEXT = 1 << 6, /* security.selinux */
+};
+
+enum zc_deref {                    /* which symlinks are followed */
+	        ZC_DEREF_DEFAULT,  /* all of them; with -r none                  */
+	        ZC_DEREF_NEVER,    /* -P, -d, -a                                 */
+	        ZC_DEREF_ALWAYS,   /* -L                                         */
+	        ZC_DEREF_OPERANDS, /* -H: those named on the command line        */
+};
+
+enum zc_backup {
+	ZC_BACKUP_NONE,
+	ZC_BACKUP_SIMPLE,   /* name~                                             */
+	ZC_BACKUP_EXISTING, /* numbered where numbered ones exist, else simple   */
+	ZC_BACKUP_NUMBERED, /* name.~N~                                          */
 };
 
 /* Everything a user may say about a run. Zero is every default but the ones noted. */
@@ -65,8 +82,31 @@ struct zc_job_cfg {
 	bool dest_is_file; /* -T                                                  */
 	/* what is kept, what is replaced */
 	unsigned preserve; /* enum zc_preserve bits                               */
+	unsigned require;  /* of those: whose failure makes the item fail         */
+	bool xattr_hushed; /* -a: a file system without xattrs is not worth a word */
 	enum zc_update update;
-	bool force; /* -f                                                  */
+	bool force;       /* -f                                                  */
+	bool interactive; /* -i: asks on stderr before replacing                 */
+	enum zc_backup backup;
+	const char *backup_suffix; /* "~" unless -S or SIMPLE_BACKUP_SUFFIX; borrowed */
+	bool remove_dest;          /* --remove-destination                            */
+	/* trees */
+	bool recursive; /* -r, -R, -a                                          */
+	enum zc_deref deref;
+	bool copy_contents;             /* FIFOs and devices in trees are read                 */
+	bool one_file_system;           /* -x                                                  */
+	bool parents;                   /* --parents                                           */
+	bool keep_dir_links;            /* --keep-directory-symlink                            */
+	bool strip_slashes;             /* --strip-trailing-slashes                            */
+	bool make_hard_links;           /* -l                                                  */
+	bool make_symlinks;             /* -s                                                  */
+	bool attributes_only;           /* --attributes-only                                   */
+	bool set_context;               /* -Z, --context                                       */
+	const char *context;            /* --context=CTX, or NULL: the default one; borrowed   */
+	const struct zc_filter *filter; /* --exclude, --include; borrowed, NULL: none */
+	const char *files_from;         /* --files-from, "-" is stdin; borrowed       */
+	bool names_end_in_nul;          /* -0                                         */
+	bool gnu_cp;                    /* called as cp: GNU's words, in place, created directly   */
 	bool inplace;
 	bool allow_mounted;
 	enum zc_durability durability;
@@ -90,6 +130,7 @@ struct zc_job_cfg {
 	/* what is said */
 	bool explain;
 	bool verbose;
+	bool debug; /* --debug: GNU's line on how each file was copied      */
 	bool dry_run;
 	bool quiet;
 	bool epipe_is_error; /* SIGPIPE was ignored before us: who started us wants to be told */
@@ -119,11 +160,13 @@ struct zc_item_error {
 struct zc_report {
 	int status; /* 0, or the highest of 1..9 that occurred (contract 2)     */
 	int signal; /* not 0: die by this signal once all is said               */
+	bool gnu;   /* messages are in GNU cp's words                           */
+	unsigned lanes; /* threads that copied, when a tree had several          */
 	struct {
 		uint64_t logical, data, holes;
 	} bytes;
 	struct {
-		uint64_t files, skipped, failed;
+		uint64_t files, directories, symlinks, hardlinks, specials, skipped, failed;
 	} items;
 	struct {
 		uint64_t copy, durable;
@@ -164,5 +207,44 @@ struct zc_report *zc_job_report(struct zc_job *job);
 /* Gives everything back (leaked buffers are counted into the report first). NULL is fine. */
 void zc_job_finish(struct zc_job *job); /* lane closed, report final; messages still there */
 void zc_job_close(struct zc_job *job);
+
+/* ---- filter.c: which names of a tree are left out, and lists of names. Bytes, whatever the locale.
+ *
+ * Rules are rsync's: asked in their order, the first that matches decides, what none matches is taken. Who
+ * walks does not descend into a directory that is left out. Paths begin where rsync's do, which the
+ * operand's spelling alone decides (not -T, not whether the destination exists): "src" gives "src" and
+ * "src/a"; "src/", "src/." and ".." give "a", and the directory itself is not asked about.
+ * --strip-trailing-slashes comes before. With --parents and --files-from the path is the one that was given,
+ * and the directories before its last name are not asked about. */
+
+struct zc_filter; /* built by one thread; then many may ask */
+
+int zc_filter_new(struct zc_filter **ret_filter); /* 0 or -ENOMEM  */
+void zc_filter_free(struct zc_filter *filter);    /* NULL is fine */
+/* The pattern is copied. It may begin with "- " or "+ ", which beats exclude; "!" drops all rules so far, ""
+ * is none. 0, or -EINVAL, -ENAMETOOLONG, -ENOMEM with *ret_why a sentence and the filter as it was. Refused
+ * are patterns that rsync would accept and that no name can match, like an open "[". */
+int zc_filter_add(struct zc_filter *filter, bool exclude, const char *pattern, const char **ret_why);
+/* Adds each line of a file ("-" is standard input), or what ends in NUL; not empty ones and not those that
+ * begin with # or ;. Errors as above or the file's; *ret_line is 0 when no line is to blame. Rules of
+ * earlier lines stay. */
+int zc_filter_add_file(struct zc_filter *filter, const char *path, bool exclude, bool nul,
+                       const char **ret_why, unsigned *ret_line);
+/* Is the entry left out? path as above, without a slash at either end. Allocates nothing and takes at most
+ * strlen(path) x strlen(pattern) steps a rule. */
+bool zc_filter_excludes(const struct zc_filter *filter, const char *path, bool is_dir);
+/* What the paths of an operand begin with: *ret_len bytes of the result, which is in operand. 0: nothing. */
+const char *zc_filter_root(const char *operand, size_t *ret_len);
+
+struct zc_names; /* a list of names while it is read; one thread */
+
+int zc_names_open(struct zc_names **ret_names, const char *path, bool nul); /* lines as above; 0 or -errno */
+void zc_names_close(struct zc_names *names);                                /* NULL is fine */
+/* The next name, valid until the next call, relative to the source (a slash in front means that as well).
+ * "." and ".." are resolved in the text, as rsync does; the source itself is ".". *ret_inside: written as
+ * "a/" or "a/.", which means what is in it, too. 1, 0 at the end, or -errno with *ret_why a sentence; after
+ * -EINVAL, -ENAMETOOLONG and -EXDEV (it leads out of the source: never let through) one may go on. */
+int zc_names_next(struct zc_names *names, const char **ret_name, bool *ret_inside, const char **ret_why);
+unsigned zc_names_line(const struct zc_names *names); /* of the last name or error, from 1 */
 
 #endif

@@ -4,11 +4,33 @@
 _zcopy()
 {
 	local options='
+		--recursive
+		--archive
+		--no-dereference
+		--dereference
+		--link
+		--symbolic-link
+		--one-file-system
+		--parents
+		--copy-contents
+		--keep-directory-symlink
+		--strip-trailing-slashes
+		--exclude=GLOB
+		--include=GLOB
+		--exclude-from=FILE
+		--files-from=FILE
+		--null
 		--force
+		--interactive
 		--no-clobber
 		--update[=all|none|none-fail|older]
+		--backup[=none|off|simple|never|existing|nil|numbered|t]
+		--suffix=SUFFIX
+		--remove-destination
 		--preserve[=LIST]
 		--no-preserve=LIST
+		--attributes-only
+		--context[=CTX]
 		--target-directory=DIR
 		--no-target-directory
 		--durability=none|data|full
@@ -18,7 +40,7 @@ _zcopy()
 		--engine=auto|uring|sync
 		--route=auto|reflink|cfr|sendfile|splice|buffer
 		--reflink[=auto|always|never]
-		--sparse=auto|always|never
+		--sparse=never|auto|always
 		--direct=auto|always|never
 		--cache=auto|keep|drop
 		--block-size=SIZE
@@ -28,6 +50,7 @@ _zcopy()
 		--numa=auto|off|NODE
 		--pool=SIZE
 		--verbose
+		--debug
 		--quiet
 		--progress[=auto|always|never|json]
 		--stats
@@ -70,7 +93,7 @@ _zcopy()
 		compopt -o filenames
 		mapfile -t COMPREPLY < <(compgen -d -- "$cur")
 		;;
-	LIST) mapfile -t COMPREPLY < <(compgen -W 'mode ownership timestamps all' -- "$cur") ;;
+	LIST) mapfile -t COMPREPLY < <(compgen -W 'mode ownership timestamps links context xattr all' -- "$cur") ;;
 	*) # words, and what stands for a number in capitals
 		values=" ${values//|/ } "
 		values=${values//[[:space:]][[:upper:]]*[[:space:]]/ }

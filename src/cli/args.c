@@ -1,479 +1,42 @@
 /*
- * The command line. One table, option_rows, holds every option: its letter, its words or range, where
- * its value goes, and its lines of --help. GNU's rules and GNU's words for what is wrong. The last of
- * repeated options wins, as with cp, but -n wins over every --update.
+ * The command line: options by the table of option.c, the environment, operands, and what no option says
+ * alone. GNU's rules and GNU's words for what is wrong. The last of repeated options wins, as with cp, but
+ * -n wins over every --update.
+ *
+ * Called as cp there are only the rows that are not our own, and operands are names of files.
  */
 #include "args.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
-#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "zc_config.h"
+#include "option.h"
 
-#define HELP_COLUMN 30  /* where the second column of --help begins               */
 #define LONG_OPTION 256 /* getopt's value of row i is this + i, so never a letter */
-#define STOP        1   /* a parser's result: --help or --version, look no further */
+#define ALIAS_MAX   64
+#define ALIAS_BYTES 16
 
-/* The table writes every enum through an unsigned. */
-_Static_assert(sizeof(enum zc_when) == sizeof(unsigned), "enums are ints here");
-
-struct parse {
-	struct zc_args args; /* becomes the result when all went well */
-	const char *target_dir;
-	bool no_clobber;
-	bool engine_given;
-	bool jobs_given;
-	char subject[32]; /* what the value at hand belongs to: "--engine", "ZCOPY_ENGINE" */
-	char shown[200];  /* quoted()'s */
-	char *message;
-	size_t cap_bytes;
+/* getopt's two forms of the table, and the abbreviations that are added to it. */
+struct tables {
+	struct option longs[OPTION_MAX + ALIAS_MAX + 2];
+	size_t long_count;
+	char letters[3 * OPTION_MAX + 2];
+	char aliases[ALIAS_MAX][ALIAS_BYTES];
+	size_t alias_count;
 };
-
-struct word {
-	const char *name;
-	unsigned value;
-};
-
-struct option_row {
-	const char *name; /* long; NULL: a heading of --help                             */
-	const char *help; /* lines of its second column                                  */
-	int (*apply)(struct parse *parse, const struct option_row *row, const char *arg);
-	size_t field;             /* in struct parse; what it holds, apply knows                 */
-	const struct word *words; /* what the argument may be                                    */
-	const char *arg;          /* what else it may be, in --help: "SIZE"                      */
-	const char *range;        /* the same in an error message                                */
-	uint64_t min;
-	uint64_t max;
-	const char *bare; /* what an optional argument is when it is not given           */
-	char letter;      /* 0 = none. Takes no argument where the long name's is optional */
-	int has_arg;      /* getopt's no_argument, required_argument, optional_argument  */
-};
-
-/* ---- what is wrong */
-
-__attribute__((format(printf, 2, 3))) static int fail(struct parse *parse, const char *format, ...)
-{
-	va_list args;
-
-	va_start(args, format);
-	vsnprintf(parse->message, parse->cap_bytes, format, args);
-	va_end(args);
-	return -EINVAL;
-}
-
-/* Valid until the next call. */
-static const char *quoted(struct parse *parse, const char *text)
-{
-	return zc_quote(parse->shown, sizeof(parse->shown), text);
-}
-
-static int fail_value(struct parse *parse, const struct option_row *row, const char *what, const char *arg)
-{
-	return fail(parse, "%s argument '%s' for '%s'%s%s", what, quoted(parse, arg), parse->subject,
-	            row->range ? ": must be " : "", row->range ? row->range : "");
-}
-
-/* ---- values */
-
-/* The word that arg is, or is an unambiguous beginning of; NULL: none, with the message set. */
-static const struct word *word_find(struct parse *parse, const struct option_row *row,
-                                    const struct word *words, const char *arg)
-{
-	const struct word *found = NULL;
-	bool ambiguous = false;
-
-	for (const struct word *word = words; word->name; word++) {
-		if (strncmp(word->name, arg, strlen(arg)) != 0) {
-			continue;
-		}
-		if (!strcmp(word->name, arg)) {
-			return word;
-		}
-		ambiguous = found != NULL;
-		found = word;
-	}
-	if (!found || ambiguous) {
-		fail_value(parse, row, ambiguous ? "ambiguous" : "invalid", arg);
-		return NULL;
-	}
-	return found;
-}
-
-static void *field_of(struct parse *parse, const struct option_row *row)
-{
-	return (char *)parse + row->field;
-}
-
-static int set_flag(struct parse *parse, const struct option_row *row, const char *arg)
-{
-	(void)arg;
-	*(bool *)field_of(parse, row) = true;
-	return 0;
-}
-
-static int set_text(struct parse *parse, const struct option_row *row, const char *arg)
-{
-	*(const char **)field_of(parse, row) = arg;
-	return 0;
-}
-
-static int set_word(struct parse *parse, const struct option_row *row, const char *arg)
-{
-	const struct word *word = word_find(parse, row, row->words, arg);
-
-	if (!word) {
-		return -EINVAL;
-	}
-	*(unsigned *)field_of(parse, row) = word->value;
-	return 0;
-}
-
-static int set_count(struct parse *parse, const struct option_row *row, const char *arg)
-{
-	uint64_t count;
-
-	if (zc_parse_count(arg, row->min, row->max, &count) != 0) {
-		return fail_value(parse, row, "invalid", arg);
-	}
-	*(unsigned *)field_of(parse, row) = (unsigned)count;
-	return 0;
-}
-
-/* From min to max, and a multiple of min. */
-static int set_size(struct parse *parse, const struct option_row *row, const char *arg)
-{
-	uint64_t bytes;
-
-	if (zc_parse_size(arg, &bytes) != 0 || bytes < row->min || bytes > row->max ||
-	    bytes % row->min != 0) {
-		return fail_value(parse, row, "invalid", arg);
-	}
-	*(uint64_t *)field_of(parse, row) = bytes;
-	return 0;
-}
-
-static int set_engine(struct parse *parse, const struct option_row *row, const char *arg)
-{
-	parse->engine_given = true;
-	return set_word(parse, row, arg);
-}
-
-static int set_jobs(struct parse *parse, const struct option_row *row, const char *arg)
-{
-	parse->jobs_given = true;
-	return set_count(parse, row, arg);
-}
-
-static int set_hugepages(struct parse *parse, const struct option_row *row, const char *arg)
-{
-	uint64_t bytes;
-
-	if (*arg < '0' || *arg > '9') {
-		return set_word(parse, row, arg);
-	}
-	if (zc_parse_size(arg, &bytes) != 0 || bytes < row->min || bytes > row->max ||
-	    (bytes & (bytes - 1)) != 0) {
-		return fail_value(parse, row, "invalid", arg);
-	}
-	parse->args.job.huge = ZC_HUGE_SIZE;
-	parse->args.job.huge_bytes = bytes;
-	return 0;
-}
-
-static int set_numa(struct parse *parse, const struct option_row *row, const char *arg)
-{
-	const struct word *word;
-	uint64_t node;
-
-	parse->args.job.numa_off = false;
-	parse->args.job.numa_node = ZC_NODE_ANY;
-	if (*arg < '0' || *arg > '9') {
-		word = word_find(parse, row, row->words, arg);
-		parse->args.job.numa_off = word && word->value;
-		return word ? 0 : -EINVAL;
-	}
-	if (zc_parse_count(arg, row->min, row->max, &node) != 0) {
-		return fail_value(parse, row, "invalid", arg);
-	}
-	parse->args.job.numa_node = (int)node;
-	return 0;
-}
-
-static int set_target(struct parse *parse, const struct option_row *row, const char *arg)
-{
-	(void)row;
-	if (parse->target_dir) {
-		return fail(parse, "multiple target directories specified");
-	}
-	parse->target_dir = arg;
-	return 0;
-}
-
-static const struct word preserve_words[] = {
-	{ "mode", ZC_PRESERVE_MODE },
-	{ "ownership", ZC_PRESERVE_OWNER },
-	{ "timestamps", ZC_PRESERVE_TIMES },
-	{ "all", 0 },
-	{ "links", 0 }, /* cp's other words: known, so that the message can say so */
-	{ "context", 0 },
-	{ "xattr", 0 },
-	{ NULL, 0 },
-};
-
-/* "mode,timestamps" to bits. */
-static int preserve_list(struct parse *parse, const struct option_row *row, const char *list,
-                         unsigned *ret_bits)
-{
-	unsigned bits = 0;
-
-	for (;;) {
-		size_t len = strcspn(list, ",");
-		char item[16] = "";
-		const struct word *word;
-
-		if (len >= sizeof(item)) {
-			return fail_value(parse, row, "invalid", list);
-		}
-		memcpy(item, list, len);
-		word = word_find(parse, row, preserve_words, item);
-		if (!word) {
-			return -EINVAL;
-		}
-		if (word->value == 0) {
-			return fail(parse, "'%s' for '%s' is not in this version", word->name,
-			            parse->subject);
-		}
-		bits |= word->value;
-		if (list[len] == '\0') {
-			*ret_bits = bits;
-			return 0;
-		}
-		list += len + 1;
-	}
-}
-
-static int set_preserve(struct parse *parse, const struct option_row *row, const char *arg)
-{
-	unsigned bits = 0;
-	int err = preserve_list(parse, row, arg, &bits);
-
-	parse->args.job.preserve |= bits;
-	if (bits & ZC_PRESERVE_MODE) {
-		parse->args.job.preserve &= ~(unsigned)ZC_PRESERVE_NOT_MODE;
-	}
-	return err;
-}
-
-static int set_no_preserve(struct parse *parse, const struct option_row *row, const char *arg)
-{
-	unsigned bits = 0;
-	int err = preserve_list(parse, row, arg, &bits);
-
-	parse->args.job.preserve &= ~bits;
-	if (bits & ZC_PRESERVE_MODE) {
-		parse->args.job.preserve |= ZC_PRESERVE_NOT_MODE;
-	}
-	return err;
-}
-
-static int set_help(struct parse *parse, const struct option_row *row, const char *arg)
-{
-	(void)row;
-	(void)arg;
-	parse->args.command = ZC_COMMAND_HELP;
-	return STOP;
-}
-
-static int set_version(struct parse *parse, const struct option_row *row, const char *arg)
-{
-	(void)row;
-	(void)arg;
-	parse->args.command = ZC_COMMAND_VERSION;
-	return STOP;
-}
-
-/* ---- the table */
-
-static const struct word when_words[] = {
-	{ "auto", ZC_WHEN_AUTO },
-	{ "always", ZC_WHEN_ALWAYS },
-	{ "never", ZC_WHEN_NEVER },
-	{ NULL, 0 },
-};
-static const struct word update_words[] = {
-	{ "all", ZC_UPDATE_ALL },
-	{ "none", ZC_UPDATE_NONE },
-	{ "none-fail", ZC_UPDATE_NONE_FAIL },
-	{ "older", ZC_UPDATE_OLDER },
-	{ NULL, 0 },
-};
-static const struct word durability_words[] = {
-	{ "none", ZC_DURABILITY_NONE },
-	{ "data", ZC_DURABILITY_DATA },
-	{ "full", ZC_DURABILITY_FULL },
-	{ NULL, 0 },
-};
-static const struct word change_words[] = {
-	{ "retry", ZC_ON_CHANGE_RETRY },
-	{ "warn", ZC_ON_CHANGE_WARN },
-	{ "fail", ZC_ON_CHANGE_FAIL },
-	{ NULL, 0 },
-};
-static const struct word engine_words[] = {
-	{ "auto", ZC_ENGINE_AUTO },
-	{ "uring", ZC_ENGINE_URING },
-	{ "sync", ZC_ENGINE_SYNC },
-	{ NULL, 0 },
-};
-static const struct word route_words[] = {
-	{ "auto", ZC_ROUTE_AUTO },
-	{ "reflink", ZC_ROUTE_REFLINK },
-	{ "cfr", ZC_ROUTE_CFR },
-	{ "sendfile", ZC_ROUTE_SENDFILE },
-	{ "splice", ZC_ROUTE_SPLICE },
-	{ "buffer", ZC_ROUTE_BUFFER },
-	{ NULL, 0 },
-};
-static const struct word cache_words[] = {
-	{ "auto", ZC_CACHE_AUTO },
-	{ "keep", ZC_CACHE_KEEP },
-	{ "drop", ZC_CACHE_DROP },
-	{ NULL, 0 },
-};
-static const struct word huge_words[] = {
-	{ "auto", ZC_HUGE_AUTO },
-	{ "never", ZC_HUGE_NEVER },
-	{ NULL, 0 },
-};
-static const struct word numa_words[] = {
-	{ "auto", false },
-	{ "off", true },
-	{ NULL, 0 },
-};
-static const struct word progress_words[] = {
-	{ "auto", ZC_PROGRESS_AUTO },
-	{ "always", ZC_PROGRESS_ALWAYS },
-	{ "never", ZC_PROGRESS_NEVER },
-	{ "json", ZC_PROGRESS_JSON },
-	{ NULL, 0 },
-};
-
-#define JOB(member)  offsetof(struct parse, args.job.member)
-#define ARGS(member) offsetof(struct parse, args.member)
-
-/* clang-format off */
-static const struct option_row option_rows[] = {
-	{ .help = "What is replaced, and what is kept:" },
-	{ .letter = 'f', .name = "force", .apply = set_flag, .field = JOB(force),
-	  .help = "replace a file that may not be opened for\nwriting" },
-	{ .letter = 'n', .name = "no-clobber", .apply = set_flag, .field = offsetof(struct parse, no_clobber),
-	  .help = "skip what exists, with status 0" },
-	{ .letter = 'u', .name = "update", .has_arg = optional_argument, .apply = set_word,
-	  .field = JOB(update), .words = update_words, .bare = "older",
-	  .help = "which existing files are replaced: all (default),\n"
-		  "none, none-fail (status 1), or older ones (-u)" },
-	{ .letter = 'p', .name = "preserve", .has_arg = optional_argument, .apply = set_preserve,
-	  .bare = "mode,ownership,timestamps", .arg = "LIST",
-	  .help = "keep mode, ownership, timestamps of the source:\nthose of LIST, or (-p) all three" },
-	{ .name = "no-preserve", .has_arg = required_argument, .apply = set_no_preserve, .arg = "LIST",
-	  .help = "do not keep these" },
-	{ .letter = 't', .name = "target-directory", .has_arg = required_argument, .apply = set_target,
-	  .arg = "DIR",
-	  .help = "copy all SOURCEs into DIR" },
-	{ .letter = 'T', .name = "no-target-directory", .apply = set_flag, .field = JOB(dest_is_file),
-	  .help = "DEST is the file itself, not a directory for it" },
-	{ .name = "durability", .has_arg = required_argument, .apply = set_word, .field = JOB(durability),
-	  .words = durability_words,
-	  .help = "safe from a power cut at exit: nothing, the data,\n"
-		  "or also the name. Default: none for new names,\n"
-		  "data when replacing" },
-	{ .name = "inplace", .apply = set_flag, .field = JOB(inplace),
-	  .help = "write into the existing file itself: a failure\nleaves it partly written" },
-	{ .name = "on-change", .has_arg = required_argument, .apply = set_word, .field = JOB(on_change),
-	  .words = change_words,
-	  .help = "when a source changes while it is read: once more,\nthen status 3; or status 3; "
-		  "or keep the old file" },
-	{ .name = "allow-mounted", .apply = set_flag, .field = JOB(allow_mounted),
-	  .help = "write to a block device that is in use" },
-
-	{ .help = "How bytes move (the default is to choose):" },
-	{ .name = "engine", .has_arg = required_argument, .apply = set_engine, .field = JOB(engine),
-	  .words = engine_words,
-	  .help = "io_uring, or plain system calls" },
-	{ .name = "route", .has_arg = required_argument, .apply = set_word, .field = JOB(route),
-	  .words = route_words,
-	  .help = "a way through the kernel, or through buffers" },
-	{ .name = "reflink", .has_arg = optional_argument, .apply = set_word, .field = JOB(reflink),
-	  .words = when_words, .bare = "always",
-	  .help = "share the blocks instead of copying them" },
-	{ .name = "sparse", .has_arg = required_argument, .apply = set_word, .field = JOB(sparse),
-	  .words = when_words,
-	  .help = "keep holes; always: make holes of zeros, too" },
-	{ .name = "direct", .has_arg = required_argument, .apply = set_word, .field = JOB(direct),
-	  .words = when_words,
-	  .help = "O_DIRECT: past the page cache" },
-	{ .name = "cache", .has_arg = required_argument, .apply = set_word, .field = JOB(cache),
-	  .words = cache_words,
-	  .help = "what stays in the page cache" },
-	{ .name = "block-size", .has_arg = required_argument, .apply = set_size, .field = JOB(block_bytes),
-	  .arg = "SIZE", .min = 512, .max = 64 * ZC_MIB, .range = "a multiple of 512 from 512 to 64M",
-	  .help = "bytes in one request, 512 to 64M" },
-	{ .name = "queue-depth", .has_arg = required_argument, .apply = set_count, .field = JOB(queue_depth),
-	  .arg = "N", .min = 1, .max = 4096, .range = "a whole number from 1 to 4096",
-	  .help = "requests in flight, 1 to 4096" },
-	{ .letter = 'j', .name = "jobs", .has_arg = required_argument, .apply = set_jobs, .field = JOB(jobs),
-	  .arg = "N", .min = 1, .max = 256, .range = "a whole number from 1 to 256",
-	  .help = "helper threads of the sync engine, 1 to 256" },
-	{ .name = "hugepages", .has_arg = required_argument, .apply = set_hugepages, .field = JOB(huge),
-	  .words = huge_words, .arg = "SIZE", .min = 64 * ZC_KIB, .max = 16 * ZC_GIB,
-	  .range = "auto, never, or a power of two from 64K to 16G",
-	  .help = "pages of the buffers" },
-	{ .name = "numa", .has_arg = required_argument, .apply = set_numa, .words = numa_words,
-	  .arg = "NODE", .min = 0, .max = 1023, .range = "auto, off, or a node from 0 to 1023",
-	  .help = "memory node of the buffers" },
-	{ .name = "pool", .has_arg = required_argument, .apply = set_size, .field = JOB(pool_bytes),
-	  .arg = "SIZE", .min = 4 * ZC_KIB, .max = 64 * ZC_GIB, .range = "a multiple of 4K from 4K to 64G",
-	  .help = "memory of all buffers together, 4K to 64G" },
-
-	{ .help = "What is said:" },
-	{ .letter = 'v', .name = "verbose", .apply = set_flag, .field = JOB(verbose),
-	  .help = "name each file that is copied" },
-	{ .letter = 'q', .name = "quiet", .apply = set_flag, .field = JOB(quiet),
-	  .help = "nothing but errors" },
-	{ .name = "progress", .has_arg = optional_argument, .apply = set_word, .field = ARGS(progress),
-	  .words = progress_words, .bare = "always",
-	  .help = "a bar; auto: on a terminal, after a second;\njson: one object a line on stderr" },
-	{ .name = "stats", .apply = set_flag, .field = ARGS(stats),
-	  .help = "when done, what was done and how fast, on stderr" },
-	{ .name = "report", .has_arg = required_argument, .apply = set_text, .field = ARGS(report_path),
-	  .arg = "FILE",
-	  .help = "the same as a JSON object in FILE, - for stdout" },
-	{ .name = "explain", .apply = set_flag, .field = JOB(explain),
-	  .help = "what was chosen and refused, and why, on stderr" },
-	{ .name = "dry-run", .apply = set_flag, .field = JOB(dry_run),
-	  .help = "say what would be copied, write nothing" },
-	{ .name = "help", .apply = set_help,
-	  .help = "this text" },
-	{ .name = "version", .apply = set_version,
-	  .help = "the version" },
-};
-/* clang-format on */
-#undef JOB
-#undef ARGS
-
-#define ROW_COUNT ZC_ARRAY_LEN(option_rows)
 
 static const struct option_row *row_by_name(const char *name)
 {
-	for (size_t i = 0; i < ROW_COUNT; i++) {
-		if (option_rows[i].name && !strcmp(option_rows[i].name, name)) {
-			return &option_rows[i];
+	const struct option_row *row;
+
+	for (size_t i = 0; (row = option_at(i)); i++) {
+		if (row->name && !strcmp(row->name, name)) {
+			return row;
 		}
 	}
 	return NULL;
@@ -482,58 +45,145 @@ static const struct option_row *row_by_name(const char *name)
 /* getopt's value: a letter, or LONG_OPTION + row. NULL: neither. */
 static const struct option_row *row_of(int value)
 {
+	const struct option_row *row;
+
 	if (value >= LONG_OPTION) {
-		return &option_rows[value - LONG_OPTION];
+		return option_at((size_t)(value - LONG_OPTION));
 	}
-	for (size_t i = 0; i < ROW_COUNT; i++) {
-		if (value != 0 && option_rows[i].letter == value) {
-			return &option_rows[i];
+	for (size_t i = 0; value != 0 && (row = option_at(i)); i++) {
+		if (row->letter == value || row->other_letter == value) {
+			return row;
 		}
 	}
 	return NULL;
 }
 
-/* ---- parsing */
-
-/* The table in getopt's two forms. */
-static void getopt_tables(struct option longs[ROW_COUNT + 1], char letters[2 * ROW_COUNT + 2])
+/* Whether the user may name this row: neither a heading, nor our own where we are cp. */
+static bool is_known(const struct parse *parse, const struct option_row *row)
 {
-	*letters++ = ':'; /* tell a missing argument from an unknown option, and print neither */
-	for (size_t i = 0; i < ROW_COUNT; i++) {
-		const struct option_row *row = &option_rows[i];
+	return row->apply && !(row->own && parse->gnu_cp);
+}
 
-		if (!row->name) {
-			continue;
-		}
-		*longs++ = (struct option){ row->name, row->has_arg, NULL, (int)(LONG_OPTION + i) };
-		if (row->letter) {
-			*letters++ = row->letter;
-		}
-		if (row->letter && row->has_arg == required_argument) {
-			*letters++ = ':';
+/* ---- getopt's tables */
+
+static void add_long(struct tables *tables, const char *name, int has_arg, size_t row)
+{
+	zc_assert(tables->long_count + 1 < ZC_ARRAY_LEN(tables->longs));
+	tables->longs[tables->long_count++] =
+	    (struct option){ name, has_arg, NULL, (int)(LONG_OPTION + row) };
+}
+
+static void add_letter(struct tables *tables, char letter, int has_arg)
+{
+	size_t used = strlen(tables->letters);
+
+	if (letter) {
+		snprintf(tables->letters + used, sizeof(tables->letters) - used, "%c%s", letter,
+		         has_arg == required_argument ? ":" : "");
+	}
+}
+
+/* How many rows, of GNU's or of our own, begin so. */
+static unsigned count_prefix(const char *text, size_t len, bool own)
+{
+	const struct option_row *row;
+	unsigned count = 0;
+
+	for (size_t i = 0; (row = option_at(i)); i++) {
+		count += row->name && row->own == own && strncmp(row->name, text, len) == 0;
+	}
+	return count;
+}
+
+/* An abbreviation that means one option to cp means it here, too, whatever options of our own begin so:
+ * --pr is --preserve, not ambiguous for --progress. Such ones are entered as names. */
+static void add_aliases(struct tables *tables)
+{
+	const struct option_row *row;
+
+	for (size_t i = 0; (row = option_at(i)); i++) {
+		size_t len = row->name && !row->own ? 1 : ALIAS_BYTES;
+
+		for (; len < ALIAS_BYTES && row->name[len] != '\0'; len++) {
+			char *alias = tables->aliases[tables->alias_count];
+
+			if (count_prefix(row->name, len, false) > 1) {
+				continue;
+			}
+			if (count_prefix(row->name, len, true) == 0) {
+				break;
+			}
+			zc_assert(tables->alias_count < ALIAS_MAX);
+			snprintf(alias, ALIAS_BYTES, "%.*s", (int)len, row->name);
+			add_long(tables, alias, row->has_arg, i);
+			tables->alias_count++;
 		}
 	}
-	*longs = (struct option){ 0 };
-	*letters = '\0';
 }
+
+/* Whether a word looks like a long option that is not spelt out: only then are aliases worth their time. */
+static bool is_abbreviated(int argc, char **argv)
+{
+	for (int i = 1; i < argc; i++) {
+		char name[32];
+
+		if (strncmp(argv[i], "--", 2) != 0 || argv[i][2] == '\0') {
+			continue;
+		}
+		snprintf(name, sizeof(name), "%.*s", (int)strcspn(argv[i] + 2, "="), argv[i] + 2);
+		if (!row_by_name(name)) {
+			return true;
+		}
+	}
+	return false;
+}
+
+static void fill_tables(const struct parse *parse, int argc, char **argv, struct tables *tables)
+{
+	const struct option_row *row;
+
+	tables->long_count = tables->alias_count = 0;
+	memcpy(tables->letters, ":",
+	       2); /* tell a missing argument from an unknown option, and print neither */
+	for (size_t i = 0; (row = option_at(i)); i++) {
+		if (!is_known(parse, row)) {
+			continue;
+		}
+		add_letter(tables, row->letter, row->has_arg);
+		add_letter(tables, row->other_letter, row->has_arg);
+		if (row->name) {
+			add_long(tables, row->name, row->has_arg, i);
+		}
+		if (row->name && !strcmp(row->name, "parents")) {
+			add_long(tables, "path", row->has_arg, i); /* an old name that GNU still takes */
+		}
+	}
+	if (!parse->gnu_cp && is_abbreviated(argc, argv)) {
+		add_aliases(tables);
+	}
+	tables->longs[tables->long_count] = (struct option){ 0 };
+}
+
+/* ---- options */
 
 /* A long option, as typed, that getopt does not know, or knows too many of. */
 static int fail_long(struct parse *parse, const char *typed)
 {
 	size_t len = strcspn(typed + 2, "=");
-	char list[160] = "";
+	const struct option_row *row;
+	char list[400] = "";
 	size_t used = 0;
 
-	for (size_t i = 0; i < ROW_COUNT && used < sizeof(list); i++) {
-		if (option_rows[i].name && strncmp(option_rows[i].name, typed + 2, len) == 0) {
-			used += (size_t)snprintf(list + used, sizeof(list) - used, " '--%s'",
-			                         option_rows[i].name);
+	for (size_t i = 0; (row = option_at(i)) && used < sizeof(list); i++) {
+		if (is_known(parse, row) && row->name && strncmp(row->name, typed + 2, len) == 0) {
+			used += (size_t)snprintf(list + used, sizeof(list) - used, " '--%s'", row->name);
 		}
 	}
 	if (used == 0) {
-		return fail(parse, "unrecognized option '%s'", quoted(parse, typed));
+		return option_fail(parse, "unrecognized option '%s'", option_quoted(parse, typed));
 	}
-	return fail(parse, "option '%s' is ambiguous; possibilities:%s", quoted(parse, typed), list);
+	return option_fail(parse, "option '%s' is ambiguous; possibilities:%s", option_quoted(parse, typed),
+	                   list);
 }
 
 /* getopt said '?' or ':' about code (optopt). */
@@ -545,32 +195,32 @@ static int fail_option(struct parse *parse, int result, int code, const char *ty
 		return fail_long(parse, typed);
 	}
 	if (code >= LONG_OPTION) {
-		return fail(parse,
-		            result == ':' ? "option '--%s' requires an argument"
-		                          : "option '--%s' doesn't allow an argument",
-		            row_of(code)->name);
+		return option_fail(parse,
+		                   result == ':' ? "option '--%s' requires an argument"
+		                                 : "option '--%s' doesn't allow an argument",
+		                   row_of(code)->name);
 	}
-	return fail(parse, result == ':' ? "option requires an argument -- '%s'" : "invalid option -- '%s'",
-	            quoted(parse, letter));
+	return option_fail(parse,
+	                   result == ':' ? "option requires an argument -- '%s'" : "invalid option -- '%s'",
+	                   option_quoted(parse, letter));
 }
 
 static int apply(struct parse *parse, const struct option_row *row, const char *arg)
 {
-	snprintf(parse->subject, sizeof(parse->subject), "--%s", row->name);
+	snprintf(parse->subject, sizeof(parse->subject), "--%s", row->name ? row->name : "");
 	return row->apply(parse, row, arg);
 }
 
 static int parse_options(struct parse *parse, int argc, char **argv)
 {
-	struct option longs[ROW_COUNT + 1];
-	char letters[2 * ROW_COUNT + 2];
+	struct tables tables;
 	int result;
 	int err = 0;
 
-	getopt_tables(longs, letters);
+	fill_tables(parse, argc, argv, &tables);
 	optind = 0; /* start over, also after an earlier parse */
 	opterr = 0;
-	while (err == 0 && (result = getopt_long(argc, argv, letters, longs, NULL)) != -1) {
+	while (err == 0 && (result = getopt_long(argc, argv, tables.letters, tables.longs, NULL)) != -1) {
 		const struct option_row *row = result == '?' || result == ':' ? NULL : row_of(result);
 
 		if (!row) {
@@ -581,20 +231,28 @@ static int parse_options(struct parse *parse, int argc, char **argv)
 	return err;
 }
 
+/* ---- the environment: what it says where no option did */
+
 /* Set but empty is as good as unset. */
+static const char *variable_text(const char *variable)
+{
+	const char *value = getenv(variable);
+
+	return value && *value ? value : NULL;
+}
+
 static int apply_variable(struct parse *parse, const char *variable, const char *option)
 {
 	const struct option_row *row = row_by_name(option);
-	const char *value = getenv(variable);
+	const char *value = variable_text(variable);
 
-	if (!value || *value == '\0') {
+	if (!value) {
 		return 0;
 	}
 	snprintf(parse->subject, sizeof(parse->subject), "%s", variable);
 	return row->apply(parse, row, value);
 }
 
-/* What the environment says where no option did. */
 static int parse_environment(struct parse *parse)
 {
 	int err = 0;
@@ -608,6 +266,25 @@ static int parse_environment(struct parse *parse)
 	return err;
 }
 
+/* ---- operands */
+
+/* The name of a file for a message, quoted as the program does whose name we have. */
+static const char *named(struct parse *parse, const char *name)
+{
+	char *out = parse->shown;
+	size_t len;
+
+	if (parse->gnu_cp) {
+		return zc_quote_shell(out, sizeof(parse->shown), name);
+	}
+	out[0] = '\'';
+	zc_quote(out + 1, sizeof(parse->shown) - 2, name);
+	len = strlen(out);
+	out[len] = '\'';
+	out[len + 1] = '\0';
+	return out;
+}
+
 /* Looks at the form of an end only, and at what this version has; whether it can be had is the job's to
  * find out. */
 static int check_end(struct parse *parse, const char *end, enum zc_dir dir)
@@ -617,18 +294,18 @@ static int check_end(struct parse *parse, const char *end, enum zc_dir dir)
 	const char *why;
 
 	if (zc_uri_parse(&uri, end, dir, &why) < 0) {
-		return fail(parse, "%s: %s", quoted(parse, end), why);
+		return option_fail(parse, "%s: %s", option_quoted(parse, end), why);
 	}
 	if (uri.kind != ZC_END_REMOTE) {
 		return 0;
 	}
-	name = quoted(parse, end);
+	name = option_quoted(parse, end);
 	if (strstr(end, "://") == NULL && faccessat(AT_FDCWD, end, F_OK, AT_SYMLINK_NOFOLLOW) == 0) {
-		return fail(parse,
-		            "%s names another host, but a file of that name is here; for the file write ./%s",
-		            name, name);
+		return option_fail(
+		    parse, "%s names another host, but a file of that name is here; for the file write ./%s",
+		    name, name);
 	}
-	return fail(parse, "%s: network ends are not in this version", name);
+	return option_fail(parse, "%s: network ends are not in this version", name);
 }
 
 static int check_ends(struct parse *parse)
@@ -642,31 +319,55 @@ static int check_ends(struct parse *parse)
 	return err;
 }
 
+/* With --parents there has to be something to put the parents into. Of several sources the job says it. */
+static int check_parents(struct parse *parse)
+{
+	const struct zc_job_cfg *job = &parse->args.job;
+	struct stat st;
+
+	if (!job->parents || job->dest_is_dir || job->source_count > 1) {
+		return 0;
+	}
+	if (!job->dest_is_file && stat(job->dest, &st) == 0 && S_ISDIR(st.st_mode)) {
+		return 0;
+	}
+	return option_fail(parse, "with --parents, the destination must be a directory");
+}
+
 static int parse_operands(struct parse *parse, int count, char **operands)
 {
 	struct zc_job_cfg *job = &parse->args.job;
 	int source_count = parse->target_dir ? count : count - 1;
+	int err;
 
 	if (count <= 0) {
-		return fail(parse, "missing file operand");
+		return option_fail(parse, "missing file operand");
 	}
 	if (source_count == 0) {
-		return fail(parse, "missing destination file operand after '%s'", quoted(parse, operands[0]));
+		return option_fail(parse, "missing destination file operand after %s",
+		                   named(parse, operands[0]));
 	}
 	if (job->dest_is_file && parse->target_dir) {
-		return fail(parse, "cannot combine --target-directory (-t) and --no-target-directory (-T)");
+		parse->line_alone = true;
+		return option_fail(parse,
+		                   "cannot combine --target-directory (-t) and --no-target-directory (-T)");
 	}
 	if (job->dest_is_file && count > 2) {
-		return fail(parse, "extra operand '%s'", quoted(parse, operands[2]));
+		return option_fail(parse, "extra operand %s", named(parse, operands[2]));
 	}
 	job->sources = (const char *const *)operands;
 	job->source_count = (unsigned)source_count;
 	job->dest = parse->target_dir ? parse->target_dir : operands[count - 1];
 	job->dest_is_dir = parse->target_dir != NULL;
-	return check_ends(parse);
+	if (job->files_from && source_count > 1) {
+		return option_fail(parse, "with --files-from there is one SOURCE, in which the names are");
+	}
+	err = parse->gnu_cp ? 0 : check_ends(parse);
+	return err == 0 ? check_parents(parse) : err;
 }
 
-/* What no option says alone. */
+/* ---- what no option says alone */
+
 /* Two demands that cannot both be met: none is dropped silently. */
 static int parse_forced(struct parse *parse)
 {
@@ -676,37 +377,117 @@ static int parse_forced(struct parse *parse)
 	const char *route = zc_route_name(job->route);
 
 	if (kernel && job->direct == ZC_WHEN_ALWAYS) {
-		return fail(parse, "--direct=always needs our buffers; --route=%s does without", route);
+		return option_fail(parse, "--direct=always needs our buffers; --route=%s does without",
+		                   route);
 	}
 	if (kernel && job->sparse == ZC_WHEN_ALWAYS) {
-		return fail(parse, "--sparse=always needs our buffers; --route=%s does without", route);
+		return option_fail(parse, "--sparse=always needs our buffers; --route=%s does without",
+		                   route);
 	}
 	if (may_share && (job->reflink == ZC_WHEN_NEVER || job->sparse == ZC_WHEN_NEVER)) {
-		return fail(parse, "--route=%s may share blocks and keep holes, which was forbidden", route);
+		return option_fail(parse, "--route=%s may share blocks and keep holes, which was forbidden",
+		                   route);
 	}
 	if (job->reflink == ZC_WHEN_ALWAYS && job->route != ZC_ROUTE_AUTO && job->route != ZC_ROUTE_REFLINK) {
-		return fail(parse, "--reflink=always and --route=%s exclude each other", route);
+		return option_fail(parse, "--reflink=always and --route=%s exclude each other", route);
 	}
 	if (job->reflink == ZC_WHEN_ALWAYS && job->direct == ZC_WHEN_ALWAYS) {
-		return fail(parse, "--reflink=always and --direct=always exclude each other");
+		return option_fail(parse, "--reflink=always and --direct=always exclude each other");
+	}
+	if (job->pool_bytes != 0 && job->block_bytes > job->pool_bytes) {
+		return option_fail(parse, "--pool is smaller than --block-size");
+	}
+	if (job->inplace && (parse->make_backups || job->remove_dest)) {
+		return option_fail(parse, "--inplace and %s exclude each other",
+		                   parse->make_backups ? "--backup" : "--remove-destination");
 	}
 	return 0;
 }
 
+/* --backup's word, else VERSION_CONTROL's, else "existing". */
+static int parse_backup_word(struct parse *parse)
+{
+	const struct option_row *row = row_by_name("backup");
+	const char *control = parse->backup_control;
+	const struct word *word;
+
+	snprintf(parse->subject, sizeof(parse->subject), "backup type");
+	if (!control || *control == '\0') {
+		control = variable_text("VERSION_CONTROL");
+		snprintf(parse->subject, sizeof(parse->subject), "$VERSION_CONTROL");
+	}
+	word = option_word(parse, row, row->words, control ? control : "existing");
+	if (!word) {
+		return -EINVAL;
+	}
+	parse->args.job.backup = (enum zc_backup)word->value;
+	return 0;
+}
+
+static int parse_backup(struct parse *parse)
+{
+	struct zc_job_cfg *job = &parse->args.job;
+	const char *suffix = parse->backup_suffix ? parse->backup_suffix : getenv("SIMPLE_BACKUP_SUFFIX");
+
+	if (!parse->make_backups) {
+		return 0;
+	}
+	/* a suffix that would lead elsewhere is none */
+	job->backup_suffix = suffix && *suffix && !strchr(suffix, '/') ? suffix : "~";
+	return parse_backup_word(parse);
+}
+
+/* What has to be kept, of all that shall be. */
+static int parse_preserve(struct parse *parse)
+{
+	struct zc_job_cfg *job = &parse->args.job;
+	unsigned named = (parse->require_xattr ? ZC_PRESERVE_XATTR : 0) |
+	                 (parse->require_context ? ZC_PRESERVE_CONTEXT : 0);
+
+	if (job->set_context && !parse->require_context) {
+		job->preserve &= ~(unsigned)ZC_PRESERVE_CONTEXT; /* -Z wins over -a */
+	}
+	job->require = job->preserve & (ZC_PRESERVE_MODE | ZC_PRESERVE_OWNER | ZC_PRESERVE_TIMES | named);
+	job->xattr_hushed = parse->archive && !(job->require & ZC_PRESERVE_XATTR);
+	parse->line_alone = true;
+	if (job->set_context && (job->preserve & ZC_PRESERVE_CONTEXT)) {
+		return option_fail(parse, "cannot set target context and preserve it");
+	}
+	if ((job->require & ZC_PRESERVE_CONTEXT) && !option_selinux()) {
+		return option_fail(parse,
+		                   "cannot preserve security context without an SELinux-enabled kernel");
+	}
+	parse->line_alone = false;
+	return 0;
+}
+
+/* In GNU's order, so that of two mistakes the same one is named. */
 static int parse_together(struct parse *parse)
 {
 	struct zc_job_cfg *job = &parse->args.job;
+	int err;
 
-	if (parse->no_clobber) {
+	if (job->make_hard_links && job->make_symlinks) {
+		return option_fail(parse, "cannot make both hard and symbolic links");
+	}
+	if (parse->ask == ASK_SKIP) {
 		job->update = ZC_UPDATE_NONE;
 	}
+	job->interactive = parse->ask == ASK_USER;
+	if (parse->make_backups && (job->update == ZC_UPDATE_NONE || job->update == ZC_UPDATE_NONE_FAIL)) {
+		return option_fail(parse, "--backup is mutually exclusive with -n or --update=none-fail");
+	}
 	if (job->reflink == ZC_WHEN_ALWAYS && job->sparse != ZC_WHEN_AUTO) {
-		return fail(parse, "--reflink can be used only with --sparse=auto");
+		return option_fail(parse, "--reflink can be used only with --sparse=auto");
 	}
-	if (job->pool_bytes != 0 && job->block_bytes > job->pool_bytes) {
-		return fail(parse, "--pool is smaller than --block-size");
+	if (job->deref == ZC_DEREF_DEFAULT && job->recursive && job->make_hard_links) {
+		job->deref = ZC_DEREF_ALWAYS;
 	}
-	return parse_forced(parse);
+	err = parse_backup(parse);
+	if (err == 0) {
+		err = parse_preserve(parse);
+	}
+	return err == 0 ? parse_forced(parse) : err;
 }
 
 /* ---- commands: only argv[1] can be one */
@@ -731,7 +512,7 @@ static int parse_command(struct parse *parse, int argc, char **argv)
 	const struct command *command = NULL;
 	struct stat st;
 
-	for (size_t i = 0; argc > 1 && i < ZC_ARRAY_LEN(commands); i++) {
+	for (size_t i = 0; argc > 1 && !parse->gnu_cp && i < ZC_ARRAY_LEN(commands); i++) {
 		if (!strcmp(argv[1], commands[i].name)) {
 			command = &commands[i];
 		}
@@ -740,18 +521,48 @@ static int parse_command(struct parse *parse, int argc, char **argv)
 		return 0;
 	}
 	if (lstat(command->name, &st) == 0) {
-		return fail(parse, "'%s' is a command and a file here: write ./%s, or zcopy -- %s",
-		            command->name, command->name, command->name);
+		return option_fail(parse, "'%s' is a command and a file here: write ./%s, or zcopy -- %s",
+		                   command->name, command->name, command->name);
 	}
 	if (!command->built) {
-		return fail(parse, "this version has no command '%s' yet; a file of that name is ./%s",
-		            command->name, command->name);
+		return option_fail(parse, "this version has no command '%s' yet; a file of that name is ./%s",
+		                   command->name, command->name);
 	}
 	if (argc > 2) {
-		return fail(parse, "extra operand '%s'", quoted(parse, argv[2]));
+		return option_fail(parse, "extra operand %s", named(parse, argv[2]));
 	}
 	parse->args.command = command->command;
-	return STOP;
+	return OPTION_STOP;
+}
+
+bool zc_args_is_cp(const char *argv0)
+{
+	const char *slash = argv0 ? strrchr(argv0, '/') : NULL;
+
+	return argv0 && !strcmp(slash ? slash + 1 : argv0, "cp");
+}
+
+/* Everything in its order. 0, OPTION_STOP, or -EINVAL. */
+static int parse_all(struct parse *parse, int argc, char **argv)
+{
+	int err = parse_command(parse, argc, argv);
+
+	if (err == 0) {
+		err = parse_options(parse, argc, argv);
+	}
+	if (err == 0) {
+		err = parse_environment(parse);
+	}
+	if (err == 0) {
+		err = parse_together(parse);
+	}
+	if (err == 0) {
+		err = parse_operands(parse, argc - optind, argv + optind);
+	}
+	if (err == 0) {
+		err = option_filter(parse);
+	}
+	return err;
 }
 
 int zc_args_parse(struct zc_args *ret_args, int argc, char **argv, char *ret_message, size_t cap_bytes)
@@ -761,101 +572,24 @@ int zc_args_parse(struct zc_args *ret_args, int argc, char **argv, char *ret_mes
 		.message = ret_message,
 		.cap_bytes = cap_bytes,
 	};
-	int err = parse_command(&parse, argc, argv);
+	int err;
 
-	if (err == 0) {
-		err = parse_options(&parse, argc, argv);
-	}
-	if (err == 0) {
-		err = parse_environment(&parse);
-	}
-	if (err == 0) {
-		err = parse_operands(&parse, argc - optind, argv + optind);
-	}
-	if (err == 0) {
-		err = parse_together(&parse);
-	}
+	parse.gnu_cp = zc_args_is_cp(argv[0]);
+	parse.args.job.gnu_cp = parse.gnu_cp;
+	parse.args.progress = parse.gnu_cp ? ZC_PROGRESS_NEVER : ZC_PROGRESS_AUTO;
+	err = parse_all(&parse, argc, argv);
+	free(parse.rules);
 	if (err < 0) {
-		return err;
+		zc_args_close(&parse.args);
+		return parse.gnu_cp && parse.line_alone ? -ECANCELED : err;
 	}
 	*ret_args = parse.args;
 	return 0;
 }
 
-/* ---- help */
-
-/* "  -u, --update[=all|none|none-fail|older]"; returns its width. */
-static int help_head(FILE *out, const struct option_row *row)
+void zc_args_close(struct zc_args *args)
 {
-	const char *between = row->has_arg == optional_argument ? "[=" : "=";
-	int width = row->letter ? fprintf(out, "  -%c, --%s", row->letter, row->name)
-	                        : fprintf(out, "      --%s", row->name);
-
-	for (const struct word *word = row->words; word && word->name; word++) {
-		width += fprintf(out, "%s%s", between, word->name);
-		between = "|";
-	}
-	if (row->arg) {
-		width += fprintf(out, "%s%s", between, row->arg);
-	}
-	if (row->has_arg == optional_argument) {
-		width += fprintf(out, "]");
-	}
-	return width;
-}
-
-static void help_row(FILE *out, const struct option_row *row)
-{
-	const char *line = row->help;
-	int column;
-
-	if (!row->name) {
-		fprintf(out, "\n%s\n", row->help);
-		return;
-	}
-	column = help_head(out, row);
-	if (column > HELP_COLUMN - 2) {
-		fputc('\n', out);
-		column = 0;
-	}
-	while (*line != '\0') {
-		size_t len = strcspn(line, "\n");
-
-		fprintf(out, "%*s%.*s\n", HELP_COLUMN - column, "", (int)len, line);
-		line += len + (line[len] == '\n');
-		column = 0;
-	}
-}
-
-void zc_args_help(FILE *out)
-{
-	fputs("Usage: zcopy [OPTION]... SOURCE DEST\n"
-	      "  or:  zcopy [OPTION]... SOURCE... DIRECTORY\n"
-	      "  or:  zcopy [OPTION]... -t DIRECTORY SOURCE...\n"
-	      "  or:  zcopy help | version\n"
-	      "Copy SOURCE to DEST, or several SOURCEs into DIRECTORY. A file that exists is\n"
-	      "replaced whole: it is the old one until the new one is complete.\n"
-	      "\n"
-	      "SOURCE and DEST are:\n"
-	      "  PATH            a file, a device or a FIFO\n"
-	      "  -               standard input as SOURCE, standard output as DEST\n"
-	      "  null:           discards as DEST, is empty as SOURCE\n"
-	      "  zero:SIZE       SOURCE of zero bytes\n"
-	      "  gen:SEED,SIZE   SOURCE of random-looking bytes; as DEST gen:SEED checks them\n",
-	      out);
-	for (size_t i = 0; i < ROW_COUNT; i++) {
-		help_row(out, &option_rows[i]);
-	}
-	fputs("\n"
-	      "SIZE takes K M G T (1024), KB MB GB TB (1000) and KiB MiB GiB TiB.\n"
-	      "ZCOPY_ENGINE and ZCOPY_JOBS in the environment do what the options do.\n"
-	      "\n"
-	      "Exit status: 0 all good, 1 something failed, 2 usage, 3 a source changed,\n"
-	      "4 wrong bytes, 5 no space, 9 refused by a safety check. More in zcopy(1).\n",
-	      out);
-}
-
-void zc_args_version(FILE *out)
-{
-	fputs("zcopy " ZC_VERSION "\n", out);
+	zc_filter_free(args->filter);
+	args->filter = NULL;
+	args->job.filter = NULL;
 }

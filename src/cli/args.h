@@ -1,6 +1,6 @@
 /*
- * args.h: what the user said. One option table in args.c drives parsing, --help and the environment;
- * the man page and the completion are checked against --help by the tests.
+ * args.h: what the user said. One option table (option.c) drives parsing, --help and the environment; the
+ * man page and the completion are checked against --help by the tests.
  */
 #ifndef ZC_CLI_ARGS_H
 #define ZC_CLI_ARGS_H
@@ -28,13 +28,20 @@ struct zc_args {
 	enum zc_progress_mode progress;
 	const char *report_path; /* NULL = no report, "-" = standard output; borrowed         */
 	bool stats;
+	struct zc_filter *filter; /* job.filter's owner; NULL is none */
+	const char *warning;      /* NULL, or a line for the user before the copy; lives for ever */
 };
 
-/* Reorders argv (options first, as getopt_long does). 0, or -EINVAL with one line for the user, without
- * the program's name, in ret_message. Reads the environment and looks whether a command is also a file
- * here; asks the file system nothing else. One thread at a time (getopt). */
+/* Whether argv0's last component is cp: then GNU cp's rules hold. NULL is not. */
+bool zc_args_is_cp(const char *argv0);
+/* Reorders argv (options first, as getopt_long does). 0, or with a message for the user, without the
+ * program's name, in ret_message (256 bytes are enough for zcopy's one line, 1024 for cp's list of words):
+ * -EINVAL, or -ECANCELED where GNU does not say where to look for help. Reads the environment and looks
+ * whether a command is also a file here, whether --parents has a directory, whether there is SELinux; asks
+ * the system nothing else. One thread at a time (getopt). */
 int zc_args_parse(struct zc_args *ret_args, int argc, char **argv, char *ret_message, size_t cap_bytes);
-void zc_args_help(FILE *out);
-void zc_args_version(FILE *out);
+void zc_args_close(struct zc_args *args); /* frees what a good parse made; for copies of it once */
+void zc_args_help(FILE *out, bool gnu_cp);
+void zc_args_version(FILE *out, bool gnu_cp);
 
 #endif

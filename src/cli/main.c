@@ -3,7 +3,8 @@
  *
  * The map of the house (docs/design.md tells it at length; each room has a header in include/zcopy):
  *
- *   cli       main.c this file | args.c the option table | output.c the report's file | progress.c the bar
+ *   cli       main.c this file | option.c values.c args.c the command line | help.c | output.c the report's
+ *             file | progress.c the bar
  *   job       run.c a command line, source by source | target.c from a path to (directory, name)
  *             source.c what is read | sink.c what is written | copy.c span by span, once more on change
  *             choose.c which way and why | lane.c engine, pool and pipe | commit.c how a file appears
@@ -94,9 +95,15 @@ static void main_guard_descriptors(void)
 
 /* ---- what is said */
 
-static int main_usage(const char *message)
+static const char *main_name = "zcopy"; /* or what cp was called as: GNU's tools show their argv[0] */
+static bool main_is_cp;
+
+static int main_usage(const char *message, int err)
 {
-	fprintf(stderr, "zcopy: %s\nTry 'zcopy --help' for more information.\n", message);
+	fprintf(stderr, "%s: %s\n", main_name, message);
+	if (err == -EINVAL) {
+		fprintf(stderr, "Try '%s --help' for more information.\n", main_name);
+	}
 	return STATUS_USAGE;
 }
 
@@ -107,7 +114,7 @@ static void main_show(struct zc_report *report, const struct zc_args *args, FILE
 
 		switch (msg->kind) {
 		case ZC_MSG_ERROR:
-			fprintf(stderr, "zcopy: %s\n", msg->text);
+			fprintf(stderr, "%s: %s\n", main_name, msg->text);
 			break;
 		case ZC_MSG_EXPLAIN:
 			fprintf(stderr, "zcopy: explain: %s\n", msg->text);
@@ -129,7 +136,8 @@ static int main_close_stdout(void)
 
 	/* a closed stdout is no loss when there was nothing to say */
 	if ((fclose(stdout) != 0 && (errno != EBADF || owed)) || failed) {
-		fprintf(stderr, "zcopy: standard output: cannot write: %s\n", strerror(errno));
+		fprintf(stderr, "%s: %s: %s\n", main_name,
+		        main_is_cp ? "write error" : "standard output: cannot write", strerror(errno));
 		return STATUS_FAILED;
 	}
 	return 0;
@@ -185,7 +193,7 @@ static int main_copy(const struct zc_args *args, uint64_t started_ns)
 		return status;
 	}
 	if (zc_job_open(&job, &args->job, &counters) < 0) {
-		fprintf(stderr, "zcopy: out of memory\n");
+		fprintf(stderr, "%s: out of memory\n", main_name);
 		return STATUS_FAILED;
 	}
 	report = zc_job_report(job);
@@ -207,32 +215,49 @@ static int main_copy(const struct zc_args *args, uint64_t started_ns)
 	return status;
 }
 
-int main(int argc, char **argv)
+/* Parses and does what was asked. Returns the exit status. */
+static int main_run(int argc, char **argv, uint64_t started_ns)
 {
-	uint64_t started_ns = zc_now_ns();
 	struct zc_args args;
-	char message[300];
-	int status = 0;
-	int lost;
+	char message[1024];
+	int status = zc_args_parse(&args, argc, argv, message, sizeof(message));
 
-	main_guard_descriptors();
-	if (zc_args_parse(&args, argc, argv, message, sizeof(message)) < 0) {
-		return main_usage(message);
+	if (status < 0) {
+		return main_usage(message, status);
 	}
 	main_signals(&args.job.epipe_is_error);
 	args.job.umask = umask(0);
 	umask(args.job.umask);
 	switch (args.command) {
 	case ZC_COMMAND_HELP:
-		zc_args_help(stdout);
+		zc_args_help(stdout, args.job.gnu_cp);
 		break;
 	case ZC_COMMAND_VERSION:
-		zc_args_version(stdout);
+		zc_args_version(stdout, args.job.gnu_cp);
 		break;
 	case ZC_COMMAND_COPY:
+		if (args.warning != NULL) {
+			fprintf(stderr, "%s: %s\n", main_name, args.warning);
+		}
 		status = main_copy(&args, started_ns);
 		break;
 	}
+	zc_args_close(&args);
+	return status;
+}
+
+int main(int argc, char **argv)
+{
+	uint64_t started_ns = zc_now_ns();
+	int status;
+	int lost;
+
+	main_guard_descriptors();
+	main_is_cp = zc_args_is_cp(argv[0]);
+	main_name = main_is_cp ? argv[0] : main_name;
+	status = main_run(argc, argv, started_ns);
 	lost = main_close_stdout();
-	return status > lost ? status : lost;
+	status = status > lost ? status : lost;
+	/* cp knows 0 and 1; what is above 128 is a signal */
+	return main_is_cp && status > 0 && status < 128 ? STATUS_FAILED : status;
 }

@@ -173,19 +173,23 @@ int commit_begin(struct commit *ret_commit, const struct target *target, mode_t 
 	return 0;
 }
 
-/* linkat of a file that has no name yet: by descriptor where we may, else through /proc. */
-static int commit_link(const struct commit *commit, const char *name)
+int commit_link_fd(int fd, int dir_fd, const char *name)
 {
 	char path[32];
 
-	if (linkat(commit->fd, "", commit->target->dir_fd, name, AT_EMPTY_PATH) == 0) {
+	if (linkat(fd, "", dir_fd, name, AT_EMPTY_PATH) == 0) {
 		return 0;
 	}
 	if (errno == EEXIST) {
 		return -EEXIST;
 	}
-	snprintf(path, sizeof(path), "/proc/self/fd/%d", commit->fd);
-	return linkat(AT_FDCWD, path, commit->target->dir_fd, name, AT_SYMLINK_FOLLOW) < 0 ? -errno : 0;
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	return linkat(AT_FDCWD, path, dir_fd, name, AT_SYMLINK_FOLLOW) < 0 ? -errno : 0;
+}
+
+static int commit_link(const struct commit *commit, const char *name)
+{
+	return commit_link_fd(commit->fd, commit->target->dir_fd, name);
 }
 
 /* Gives the unnamed file its temporary name, held by its lock from the first instant. */

@@ -20,6 +20,8 @@ int commit_begin(struct commit *ret_commit, const struct target *target, mode_t 
 /* Gives the file its name. keep_existing: never replace what is there by now (-EEXIST then).
  * After 0 the temporary is gone or has become the destination. 0 or -errno. */
 int commit_publish(struct commit *commit, bool keep_existing, const char **ret_op);
+/* linkat of a file that has no name yet: by descriptor where we may, else through /proc. 0 or -errno. */
+int commit_link_fd(int fd, int dir_fd, const char *name);
 /* fsync of the directory (durability full). */
 int commit_sync_dir(const struct commit *commit);
 /* Closes; what was not published is gone. close's own error (NFS, FUSE) is returned. Twice is fine. */

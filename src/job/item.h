@@ -1,8 +1,12 @@
 /*
  * item.h: one source on its way to one destination. Private to job/.
  *
- *   source_open -> item_aim (where to) -> item_allowed -> sink_open -> copy_item -> sink_publish ->
- * item_close
+ *   source_find -> (where to) -> item_allowed -> source_open -> sink_open -> copy_item -> sink_publish
+ *                                      |
+ *                                      +-> make_item: what has a name and no data
+ *   item_close at the end
+ *
+ * An item is an operand (run.c finds both sides) or a name in a tree (entry.c does).
  *
  * Each step says what went wrong in the report itself and returns the negative errno; ITEM_SKIP means
  * that there is nothing to do for this item and nothing is wrong.
@@ -13,6 +17,7 @@
 #include "choose.h"
 #include "commit.h"
 #include "lane.h"
+#include "meta.h"
 #include "report.h"
 #include "target.h"
 
@@ -29,20 +34,37 @@ struct made {
 	unsigned count;
 };
 
+struct tree;
+struct node;
+struct parent;
+struct links;
+
 struct item {
 	const struct zc_job_cfg *cfg;
 	struct zc_report *report;
 	struct lane *lane;
 	struct zc_progress *progress;
-	struct made *made;
+	struct made *made;   /* NULL in a tree: the table holds operands only            */
+	struct links *links; /* NULL: hard links are not kept                            */
+	/* in a tree, else NULL */
+	const struct tree *tree;
+	const struct node *node;
 	/* source */
-	struct zc_uri src_uri;
+	struct zc_uri src_uri; /* text NULL in a tree: see item_text                     */
+	struct target from;    /* a path: the directory it is in, and its name           */
+	bool has_from;
 	struct zc_end src;
 	struct stat src_st; /* as it was before the first byte; synthetic ends: zeroed   */
 	/* destination */
-	const char *dst_text; /* for messages; item's dst_path when it was composed        */
-	int dest_fd;          /* the directory to copy into; borrowed; -1                   */
-	char *dst_path;       /* DEST/name, ours                                           */
+	const char *dst_text;   /* for messages; NULL in a tree                            */
+	const char *link_path;  /* the same relative to links' directory; NULL: not tracked */
+	int dest_fd;            /* the directory to copy into; borrowed; -1                */
+	char *src_path;         /* composed by item_text, ours                             */
+	char *dst_path;         /* DEST/name, ours                                         */
+	char *backup;           /* the name the old one was given, ours                    */
+	char *filter_root;      /* an operand's, for the tree's filters, ours              */
+	bool into_itself;       /* "dir/." and the like: what is in it goes into DEST itself */
+	struct parent *parents; /* --parents: the directories that were made              */
 	struct zc_uri dst_uri;
 	struct target target;
 	bool has_target; /* target is open                                            */
@@ -51,6 +73,7 @@ struct item {
 	bool committing; /* dst.fd is commit.fd, and commit owns it                   */
 	bool as_new;     /* -f on a file that we may not write: nothing of it is kept */
 	bool replacing;  /* an existing regular file gets new contents                */
+	bool new_name;   /* its directory was made by this run: nobody else's file is taken away */
 	bool in_place;
 	int old_fd; /* the replaced file, for its attributes; -1                 */
 	enum zc_durability durability;
@@ -63,7 +86,13 @@ struct item {
 };
 
 /* source.c */
+/* Finds what the operand names: in a tree that is done already. Nothing of type FIFO or device is opened
+ * here, and src_st says what it is. */
+int source_find(struct item *item);
+/* Opens what is to be read. */
 int source_open(struct item *item);
+/* Copying it makes a name only: a symlink that is not followed, with -r a FIFO, socket or device. */
+bool source_is_name_only(const struct item *item);
 /* Just before reading: waits for a FIFO's writer, and makes reads block. */
 int source_ready(struct item *item);
 
@@ -75,6 +104,34 @@ void sink_close(struct item *item);
 
 /* copy.c: the bytes */
 int copy_item(struct item *item);
+
+/* allow.c: may what stands under the name be replaced? */
+int item_allowed(struct item *item);
+/* Remembers what this run has made from an operand. */
+void item_remember(struct item *item);
+
+/* make.c: symlinks, FIFOs, sockets, devices, and names made by -l, -s and of hard links */
+int make_item(struct item *item);
+/* One more name for a file that this run has copied; *ret_link_path as links_ask gave it. */
+int make_kept_link(struct item *item, const char *path);
+
+/* backup.c: gives what stands under the target's name another one, before it is replaced. */
+int backup_item(struct item *item);
+
+/* item.c: what all of them share */
+/* The name of that side for messages. Valid until item_close. */
+const char *item_text(struct item *item, enum zc_side side);
+/* "'a' -> 'b'" for -v and --dry-run. */
+void item_say(struct item *item);
+int item_skip(struct item *item);
+/* A file with data, from its opening to its name. */
+int item_transfer(struct item *item);
+/* From item_allowed on: both sides are known. */
+int item_run(struct item *item);
+/* Says what could not be kept; negative when one of them was required. */
+int item_meta_result(struct item *item, const struct meta_result *result);
+struct meta_wish item_meta_wish(const struct item *item);
+void item_close(struct item *item);
 
 /* "PATH: what: strerror" for this item's source or destination. Returns code. */
 int item_fail(struct item *item, enum zc_side side, int status, const char *op, int code, const char *what,

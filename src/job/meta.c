@@ -1,110 +1,336 @@
 /*
  * meta.c: what a file has besides its bytes: owner, mode, ACL, extended attributes, times.
  *
- * Everything goes through descriptors, in the order that loses nothing: owner first (it clears suid),
- * then mode, then ACL and other attributes, times last (all before change them).
+ * Everything goes through descriptors, or a name in a held directory, in the order that loses nothing:
+ * owner first (it clears suid and capabilities), attributes while the file may still be written, then
+ * ACL and mode, times last (all before change them). Nothing that is not listed is asked for.
  */
 #include "meta.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/xattr.h>
 #include <unistd.h>
 
-#define ACL_ACCESS "system.posix_acl_access"
+#define ACL_ACCESS  "system.posix_acl_access"
+#define ACL_DEFAULT "system.posix_acl_default"
+#define CONTEXT     "security.selinux"
+
+enum {
+	MODE_SPECIAL = S_ISUID | S_ISGID | S_ISVTX,
+	MODE_ALL = 07777,
+	ACL_PLAIN_BYTES = 4 + 3 * 8, /* owner, group, others: as the mode says */
+	NAMES_BYTES = 1024,          /* on the stack; a longer list is on the heap */
+	VALUE_BYTES = 4096,          /* an ACL of 500 entries */
+	PATH_BYTES = 32 + 1024,      /* FUSE's longest name */
+	LARGEST_BYTES = 65536,       /* XATTR_LIST_MAX and XATTR_SIZE_MAX */
+};
+
+/* ---- one file, however it is held */
+
+struct meta_place {
+	const struct meta_at *at;
+	bool path_only; /* at->fd turned out to be an O_PATH one: through /proc, where none but rights of
+	                 * search are asked for; it leads to the very file, even to a symlink */
+	char path[PATH_BYTES]; /* "" until needed */
+};
+
+static bool meta_by_name(const struct meta_place *place)
+{
+	return place->at->fd < 0;
+}
+
+/* The answer of a call on the descriptor, if it was one; an O_PATH one is remembered. */
+static bool meta_is_answer(struct meta_place *place, bool failed)
+{
+	if (failed && errno == EBADF) {
+		place->path_only = true;
+	}
+	return !place->path_only;
+}
+
+static bool meta_by_fd(const struct meta_place *place)
+{
+	return !meta_by_name(place) && !place->path_only;
+}
+
+/* For calls that know no (directory, name); the name, if any, is the last component and not followed. */
+static const char *meta_path(struct meta_place *place)
+{
+	const struct meta_at *at = place->at;
+
+	int len;
+
+	if (place->path[0] == '\0') {
+		len = at->fd >= 0
+		          ? snprintf(place->path, PATH_BYTES, "/proc/self/fd/%d", at->fd)
+		          : snprintf(place->path, PATH_BYTES, "/proc/self/fd/%d/%s", at->dir_fd, at->name);
+		if (len >= PATH_BYTES) {
+			place->path[0] = '\0'; /* no file, rather than another one */
+		}
+	}
+	return place->path;
+}
+
+static ssize_t meta_list(struct meta_place *place, char *names, size_t cap_bytes)
+{
+	ssize_t len;
+
+	if (meta_by_fd(place)) {
+		len = flistxattr(place->at->fd, names, cap_bytes);
+		if (meta_is_answer(place, len < 0)) {
+			return len < 0 ? -errno : len;
+		}
+	}
+	if (meta_by_name(place)) {
+		len = llistxattr(meta_path(place), names, cap_bytes);
+	} else {
+		len = listxattr(meta_path(place), names, cap_bytes);
+	}
+	return len < 0 ? -errno : len;
+}
+
+static ssize_t meta_get(struct meta_place *place, const char *name, void *value, size_t cap_bytes)
+{
+	ssize_t len;
+
+	if (meta_by_fd(place)) {
+		len = fgetxattr(place->at->fd, name, value, cap_bytes);
+		if (meta_is_answer(place, len < 0)) {
+			return len < 0 ? -errno : len;
+		}
+	}
+	if (meta_by_name(place)) {
+		len = lgetxattr(meta_path(place), name, value, cap_bytes);
+	} else {
+		len = getxattr(meta_path(place), name, value, cap_bytes);
+	}
+	return len < 0 ? -errno : len;
+}
+
+static int meta_set(struct meta_place *place, const char *name, const void *value, size_t len_bytes)
+{
+	int res;
+
+	if (meta_by_fd(place)) {
+		res = fsetxattr(place->at->fd, name, value, len_bytes, 0);
+		if (meta_is_answer(place, res < 0)) {
+			return res < 0 ? -errno : 0;
+		}
+	}
+	if (meta_by_name(place)) {
+		res = lsetxattr(meta_path(place), name, value, len_bytes, 0);
+	} else {
+		res = setxattr(meta_path(place), name, value, len_bytes, 0);
+	}
+	return res < 0 ? -errno : 0;
+}
+
+/* What was not there is removed. */
+static int meta_remove(struct meta_place *place, const char *name)
+{
+	int res;
+
+	if (meta_by_fd(place)) {
+		res = fremovexattr(place->at->fd, name);
+		if (meta_is_answer(place, res < 0)) {
+			return res < 0 && errno != ENODATA && errno != EOPNOTSUPP ? -errno : 0;
+		}
+	}
+	if (meta_by_name(place)) {
+		res = lremovexattr(meta_path(place), name);
+	} else {
+		res = removexattr(meta_path(place), name);
+	}
+	return res < 0 && errno != ENODATA && errno != EOPNOTSUPP ? -errno : 0;
+}
+
+static int meta_chown(struct meta_place *place, uid_t uid, gid_t gid)
+{
+	const struct meta_at *at = place->at;
+	int res;
+
+	if (meta_by_fd(place)) {
+		res = fchown(at->fd, uid, gid);
+		if (meta_is_answer(place, res < 0)) {
+			return res < 0 ? -errno : 0;
+		}
+	}
+	if (meta_by_name(place)) {
+		res = fchownat(at->dir_fd, at->name, uid, gid, AT_SYMLINK_NOFOLLOW);
+	} else {
+		res = fchownat(at->fd, "", uid, gid, AT_EMPTY_PATH);
+	}
+	return res < 0 ? -errno : 0;
+}
+
+/* Never of a symlink: it has no mode. */
+static int meta_chmod(struct meta_place *place, mode_t mode)
+{
+	const struct meta_at *at = place->at;
+	int res;
+
+	if (meta_by_fd(place)) {
+		res = fchmod(at->fd, mode);
+		if (meta_is_answer(place, res < 0)) {
+			return res < 0 ? -errno : 0;
+		}
+	}
+	if (meta_by_name(place)) {
+		res = fchmodat(at->dir_fd, at->name, mode, AT_SYMLINK_NOFOLLOW);
+	} else {
+		res = fchmodat(AT_FDCWD, meta_path(place), mode, 0);
+	}
+	return res < 0 ? -errno : 0;
+}
+
+static int meta_utimens(struct meta_place *place, const struct timespec times[2])
+{
+	const struct meta_at *at = place->at;
+	int res;
+
+	if (meta_by_fd(place)) {
+		res = futimens(at->fd, times);
+		if (meta_is_answer(place, res < 0)) {
+			return res < 0 ? -errno : 0;
+		}
+	}
+	if (meta_by_name(place)) {
+		res = utimensat(at->dir_fd, at->name, times, AT_SYMLINK_NOFOLLOW);
+	} else {
+		res = utimensat(AT_FDCWD, meta_path(place), times, 0);
+	}
+	return res < 0 ? -errno : 0;
+}
+
+static int meta_stat(const struct meta_place *place, struct stat *ret_st)
+{
+	const struct meta_at *at = place->at;
+	int res = meta_by_name(place) ? fstatat(at->dir_fd, at->name, ret_st, AT_SYMLINK_NOFOLLOW)
+	                              : fstat(at->fd, ret_st);
+
+	return res < 0 ? -errno : 0;
+}
+
+/* ---- names and values: on the stack while they are small */
+
+struct meta_space {
+	char names[NAMES_BYTES];
+	char value[VALUE_BYTES];
+	char *large_names; /* owned; NULL until needed */
+	char *large_value;
+};
+
+static void meta_space_free(struct meta_space *space)
+{
+	free(space->large_names);
+	free(space->large_value);
+}
+
+/* A list of names that ends in "", whatever the file system did; its length without that, or -errno. */
+static ssize_t meta_names(struct meta_space *space, struct meta_place *place, const char **ret_names)
+{
+	char *names = space->names;
+	ssize_t len = meta_list(place, names, NAMES_BYTES - 2);
+
+	if (len == -ERANGE) {
+		space->large_names = space->large_names ? space->large_names : malloc(LARGEST_BYTES + 2);
+		names = space->large_names;
+		if (names == NULL) {
+			return -ENOMEM;
+		}
+		len = meta_list(place, names, LARGEST_BYTES);
+	}
+	if (len >= 0) {
+		names[len] = '\0';
+		names[len + 1] = '\0';
+		*ret_names = names;
+	}
+	return len;
+}
+
+static ssize_t meta_value(struct meta_space *space, struct meta_place *place, const char *name,
+                          const char **ret_value)
+{
+	ssize_t len = meta_get(place, name, space->value, VALUE_BYTES);
+
+	*ret_value = space->value;
+	if (len == -ERANGE) {
+		space->large_value = space->large_value ? space->large_value : malloc(LARGEST_BYTES);
+		if (space->large_value == NULL) {
+			return -ENOMEM;
+		}
+		*ret_value = space->large_value;
+		len = meta_get(place, name, space->large_value, LARGEST_BYTES);
+	}
+	return len;
+}
+
+static bool meta_starts(const char *name, const char *prefix)
+{
+	return strncmp(name, prefix, strlen(prefix)) == 0;
+}
+
+static bool meta_has(const char *names, const char *name)
+{
+	for (; *names != '\0'; names += strlen(names) + 1) {
+		if (strcmp(names, name) == 0) {
+			return true;
+		}
+	}
+	return false;
+}
+
+static bool meta_unsupported(int code)
+{
+	return code == -EOPNOTSUPP || code == -ENOSYS;
+}
+
+/* ---- replacing: what the old file had */
 
 static bool meta_no_xattrs(int code)
 {
-	return code == -EOPNOTSUPP || code == -ENODATA || code == -ENOSYS || code == -EPERM ||
-	       code == -EACCES;
-}
-
-/* Reads attributes of a file that may be open by O_PATH only (not readable for us): then through /proc,
- * where no right to read is asked for. */
-static ssize_t meta_get(int fd, const char *name, void *value, size_t cap_bytes)
-{
-	ssize_t len = fgetxattr(fd, name, value, cap_bytes);
-	char path[32];
-
-	if (len < 0 && errno == EBADF) {
-		snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-		len = getxattr(path, name, value, cap_bytes);
-	}
-	return len < 0 ? -errno : len;
-}
-
-static ssize_t meta_list(int fd, char *names, size_t cap_bytes)
-{
-	ssize_t len = flistxattr(fd, names, cap_bytes);
-	char path[32];
-
-	if (len < 0 && errno == EBADF) {
-		snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-		len = listxattr(path, names, cap_bytes);
-	}
-	return len < 0 ? -errno : len;
+	return meta_unsupported(code) || code == -ENODATA || code == -EPERM || code == -EACCES;
 }
 
 /* Copies one attribute. What the source does not have, or cannot have, is nothing to copy; what it has
  * and the new file cannot take is an error. */
-static int meta_copy_xattr(int src_fd, int dst_fd, const char *name)
+static int meta_copy_xattr(struct meta_space *space, struct meta_place *from, struct meta_place *to,
+                           const char *name)
 {
-	ssize_t len = meta_get(src_fd, name, NULL, 0);
-	char *value;
-	int res = 0;
+	const char *value;
+	ssize_t len = meta_value(space, from, name, &value);
 
 	if (len < 0) {
 		return meta_no_xattrs((int)len) ? 0 : (int)len;
 	}
-	value = malloc((size_t)len + 1);
-	if (value == NULL) {
-		return -ENOMEM;
-	}
-	len = meta_get(src_fd, name, value, (size_t)len);
-	if (len < 0) {
-		res = (int)len;
-	} else if (fsetxattr(dst_fd, name, value, (size_t)len, 0) < 0) {
-		res = -errno;
-	}
-	free(value);
-	return res;
+	return meta_set(to, name, value, (size_t)len);
 }
 
 /* The old file's attributes, as a truncating cp would leave them: not capabilities, which a write takes
  * away, and not what only the kernel or a security module may set. The ACL comes by itself, last. */
 static bool meta_xattr_is_kept(const char *name)
 {
-	return strncmp(name, "user.", 5) == 0 || strncmp(name, "trusted.", 8) == 0;
+	return meta_starts(name, "user.") || meta_starts(name, "trusted.");
 }
 
-static int meta_keep_xattrs(int old_fd, int fd)
+static int meta_keep_xattrs(struct meta_space *space, struct meta_place *from, struct meta_place *to)
 {
-	ssize_t len = meta_list(old_fd, NULL, 0);
-	char *names;
+	const char *names;
+	ssize_t len = meta_names(space, from, &names);
 	int res = 0;
 
-	if (len <= 0) {
-		return len == 0 || meta_no_xattrs((int)len) ? 0 : (int)len;
+	if (len < 0) {
+		return meta_no_xattrs((int)len) ? 0 : (int)len;
 	}
-	names = malloc((size_t)len);
-	if (names == NULL) {
-		return -ENOMEM;
-	}
-	len = meta_list(old_fd, names, (size_t)len);
-	for (ssize_t at = 0; at < len && res == 0; at += (ssize_t)strlen(names + at) + 1) {
-		if (meta_xattr_is_kept(names + at)) {
-			res = meta_copy_xattr(old_fd, fd, names + at);
+	for (; *names != '\0' && res == 0; names += strlen(names) + 1) {
+		if (meta_xattr_is_kept(names)) {
+			res = meta_copy_xattr(space, from, to, names);
 		}
 	}
-	free(names);
-	return len < 0 ? (int)len : res;
-}
-
-/* A default ACL of the directory may have put an ACL on the new file that the old one did not have. */
-static void meta_drop_acl(int fd)
-{
-	(void)fremovexattr(fd, ACL_ACCESS);
+	return res;
 }
 
 int meta_keep_owner(int fd, const struct stat *old)
@@ -122,80 +348,462 @@ int meta_keep_owner(int fd, const struct stat *old)
 
 int meta_keep_rest(int fd, int old_fd, const struct stat *old, const char **ret_op)
 {
+	struct meta_space space = { .large_names = NULL };
+	struct meta_place from = { .at = &(const struct meta_at){ .fd = old_fd } };
+	struct meta_place to = { .at = &(const struct meta_at){ .fd = fd } };
 	int res;
 
 	/* user attributes while we may still write: the mode to be kept may say otherwise */
 	*ret_op = "fsetxattr";
-	res = meta_keep_xattrs(old_fd, fd);
-	if (res < 0) {
-		return res;
+	res = meta_keep_xattrs(&space, &from, &to);
+	if (res == 0) {
+		/* a default ACL of the directory may have put one on the new file that the old one did not
+		 * have */
+		(void)meta_remove(&to, ACL_ACCESS);
+		*ret_op = "fchmod";
+		res = meta_chmod(&to, old->st_mode & 0777);
 	}
-	meta_drop_acl(fd);
-	*ret_op = "fchmod";
-	if (fchmod(fd, old->st_mode & 0777) < 0) {
-		return -errno;
+	if (res == 0) {
+		*ret_op = "fsetxattr";
+		res = meta_copy_xattr(&space, &from, &to, ACL_ACCESS);
 	}
-	*ret_op = "fsetxattr";
-	return meta_copy_xattr(old_fd, fd, ACL_ACCESS);
+	meta_space_free(&space);
+	return res;
 }
 
-/* GNU's rule for -p: a chown that only root may do fails silently, and takes suid and sgid with it. */
-static int meta_set_owner(int fd, const struct stat *src, mode_t *mode)
-{
-	struct stat now;
+/* ---- copying: what the source has */
 
-	if (fstat(fd, &now) < 0) {
-		return -errno;
+struct meta_run {
+	struct meta_place from;
+	struct meta_place to;
+	const struct stat *src;
+	const struct meta_wish *wish;
+	struct meta_result *ret;
+	struct meta_space *space;
+	const char *names;     /* of the source's attributes, in space                           */
+	struct meta_given now; /* what the new file has                                          */
+	bool now_acl;          /* it has, or may have, an ACL                                    */
+	bool now_default;      /* ... and a default ACL                                          */
+	bool now_unsure;       /* suid and sgid of now.mode may be gone                          */
+	bool src_acl;          /* listed, or not known                                           */
+	bool src_default;
+	bool src_context;
+	bool set_mode; /* mode is to be set                                                      */
+	mode_t mode;   /* what it comes to                                                       */
+};
+
+static bool meta_wants(const struct meta_run *run, unsigned bits)
+{
+	return (run->wish->preserve & bits) != 0;
+}
+
+static bool meta_requires(const struct meta_run *run, enum meta_what what)
+{
+	static const unsigned bits[META_WHAT_COUNT] = {
+		[META_OWNER] = ZC_PRESERVE_OWNER, [META_MODE] = ZC_PRESERVE_MODE,
+		[META_ACL] = ZC_PRESERVE_MODE,    [META_DEFAULT_ACL] = ZC_PRESERVE_MODE,
+		[META_XATTR] = ZC_PRESERVE_XATTR, [META_CONTEXT] = ZC_PRESERVE_CONTEXT,
+		[META_TIMES] = ZC_PRESERVE_TIMES,
+	};
+
+	if (what == META_MODE && !meta_wants(run, ZC_PRESERVE_MODE)) {
+		return true; /* the mode that any file gets is not a wish */
 	}
-	if (now.st_uid == src->st_uid && now.st_gid == src->st_gid) {
-		return 0;
+	return (run->wish->require & bits[what]) != 0;
+}
+
+static void meta_fail(struct meta_run *run, enum meta_what what, const char *op, int code, const char *xattr)
+{
+	struct meta_result *ret = run->ret;
+	struct meta_failure *failure = &ret->list[ret->count];
+
+	for (unsigned i = 0; i < ret->count; i++) {
+		if (ret->list[i].what == what) {
+			return;
+		}
 	}
-	if (fchown(fd, src->st_uid, src->st_gid) == 0) {
-		return 0;
+	*failure = (struct meta_failure){
+		.what = what, .code = code, .op = op, .required = meta_requires(run, what)
+	};
+	snprintf(failure->xattr, sizeof(failure->xattr), "%s", xattr);
+	ret->count++;
+}
+
+/* GNU's rules: without root's rights a chown that only root may do fails silently, the group is tried
+ * alone (not of a symlink), and what the old owner trusted to this file (suid, sgid) is not carried over. A
+ * directory's sticky bit takes rights away: it stays. */
+static void meta_put_owner(struct meta_run *run)
+{
+	uid_t uid = run->src->st_uid;
+	gid_t gid = run->src->st_gid;
+	int res;
+
+	if (run->now.uid == uid && run->now.gid == gid) {
+		return;
 	}
-	if (errno != EPERM && errno != EINVAL) {
-		return -errno;
+	run->now_unsure = (run->now.mode & (S_ISUID | S_ISGID)) != 0;
+	res = meta_chown(&run->to, uid, gid);
+	if (res == 0) {
+		return;
 	}
-	*mode &= ~(mode_t)(S_ISUID | S_ISGID);
-	if (fchown(fd, (uid_t)-1, src->st_gid) < 0 && errno != EPERM && errno != EINVAL) {
-		return -errno;
+	run->mode &= ~(mode_t)(S_ISDIR(run->src->st_mode) ? S_ISUID | S_ISGID : MODE_SPECIAL);
+	if (res == -EPERM || res == -EINVAL) {
+		if (run->now.gid != gid && run->now.uid != uid && !S_ISLNK(run->src->st_mode)) {
+			(void)meta_chown(&run->to, (uid_t)-1, gid);
+		}
+		if (geteuid() != 0) {
+			return;
+		}
 	}
-	return 0;
+	meta_fail(run, META_OWNER, "fchown", res, "");
+}
+
+/* An old directory's rights are taken back before it changes hands: what the new owner's group may not
+ * do in the end it may not do now. */
+static void meta_narrow(struct meta_run *run)
+{
+	mode_t open_to_others = run->now.mode & (S_IRWXG | S_IRWXO);
+	mode_t wanted = run->src_acl ? run->mode & ~(mode_t)S_IRWXG : run->mode;
+
+	if (run->set_mode && (open_to_others & ~wanted) != 0 &&
+	    meta_chmod(&run->to, run->now.mode & S_IRWXU) == 0) {
+		run->now.mode &= S_IRWXU;
+	}
+}
+
+/* The kernel asks for the right to write an attribute at every call, whatever the descriptor may do. */
+static bool meta_make_writable(struct meta_run *run)
+{
+	mode_t mode = (run->now.mode & S_IRWXU) | S_IWUSR;
+
+	if (S_ISLNK(run->src->st_mode) || (run->now.mode & S_IWUSR) || meta_chmod(&run->to, mode) < 0) {
+		return false;
+	}
+	if (!run->set_mode) {
+		run->set_mode = true; /* as it was, when all is done */
+		run->mode = run->now.mode;
+	}
+	run->now.mode = mode;
+	return true;
+}
+
+static bool meta_xattr_hushed(const struct meta_run *run)
+{
+	return run->wish->xattr_hushed && !meta_requires(run, META_XATTR);
+}
+
+static void meta_put_xattr(struct meta_run *run, const char *name)
+{
+	const char *op = "fgetxattr";
+	const char *value;
+	ssize_t len = meta_value(run->space, &run->from, name, &value);
+	int res = (int)len;
+
+	if (len == -ENODATA) {
+		return; /* gone since it was listed */
+	}
+	if (len >= 0) {
+		op = "fsetxattr";
+		res = meta_set(&run->to, name, value, (size_t)len);
+		if (res == -EACCES && meta_make_writable(run)) {
+			res = meta_set(&run->to, name, value, (size_t)len);
+		}
+	}
+	if (res >= 0 || (meta_unsupported(res) && meta_xattr_hushed(run))) {
+		return;
+	}
+	meta_fail(run, META_XATTR, op, res, name);
+}
+
+/* Not what has a meaning on its own file system or computer only, nor what is copied as something else.
+ * The list is that of libattr's xattr.conf. */
+static bool meta_xattr_is_copied(const char *name)
+{
+	static const char *const skipped[] = {
+		"system.",  "security.evm", "security.selinux", "trusted.SGI_", "user.Beagle.",
+		"xfsroot.", "afs.",
+	};
+
+	for (unsigned i = 0; i < ZC_ARRAY_LEN(skipped); i++) {
+		if (meta_starts(name, skipped[i])) {
+			return false;
+		}
+	}
+	return true;
+}
+
+/* One list says all. Where it cannot be had, whatever may be there is asked for by its name. */
+static void meta_look(struct meta_run *run)
+{
+	bool link = S_ISLNK(run->src->st_mode);
+	bool acls = meta_wants(run, ZC_PRESERVE_MODE) && !link;
+	ssize_t len;
+
+	run->names = "";
+	if (run->wish->no_xattrs || !(acls || meta_wants(run, ZC_PRESERVE_XATTR | ZC_PRESERVE_CONTEXT))) {
+		return;
+	}
+	len = meta_names(run->space, &run->from, &run->names);
+	if (len < 0) {
+		if (meta_unsupported((int)len)) {
+			run->ret->src_no_xattrs = !link;
+			return;
+		}
+		if (link && len == -ENOENT && meta_xattr_hushed(run)) {
+			return; /* no /proc, no way to a symlink's */
+		}
+		if (meta_wants(run, ZC_PRESERVE_XATTR)) {
+			meta_fail(run, META_XATTR, "flistxattr", (int)len, "");
+		}
+		run->src_acl = acls;
+		run->src_default = acls && S_ISDIR(run->src->st_mode);
+		run->src_context = meta_wants(run, ZC_PRESERVE_CONTEXT);
+		return;
+	}
+	run->src_acl = acls && meta_has(run->names, ACL_ACCESS);
+	run->src_default = acls && meta_has(run->names, ACL_DEFAULT);
+	run->src_context = meta_wants(run, ZC_PRESERVE_CONTEXT) && meta_has(run->names, CONTEXT);
+}
+
+/* What the new file has, unless it is known. False: it cannot even be looked at. */
+static bool meta_look_at_new(struct meta_run *run, const struct meta_given *given)
+{
+	bool dir = S_ISDIR(run->src->st_mode);
+	const char *names = "";
+	struct stat st;
+	ssize_t len;
+	int res;
+
+	if (given != NULL) {
+		run->now = *given;
+		run->now_acl = given->has_acl;
+		run->now_default = given->has_acl && dir;
+		return true;
+	}
+	res = meta_stat(&run->to, &st);
+	if (res < 0) {
+		meta_fail(run, meta_wants(run, ZC_PRESERVE_OWNER) ? META_OWNER : META_MODE, "fstat", res, "");
+		return false;
+	}
+	run->now = (struct meta_given){ .uid = st.st_uid, .gid = st.st_gid, .mode = st.st_mode };
+	if (meta_wants(run, ZC_PRESERVE_MODE) && !S_ISLNK(run->src->st_mode)) {
+		len = meta_names(run->space, &run->to, &names);
+		run->now_acl = len < 0 ? !meta_unsupported((int)len) : meta_has(names, ACL_ACCESS);
+		run->now_default = dir && (len < 0 ? run->now_acl : meta_has(names, ACL_DEFAULT));
+	}
+	return true;
+}
+
+/* The mode of an ACL that cannot be had: the group bits were the mask, the most that anybody named has; they
+ * become what the owning group had. (acl(5); the bytes are described at meta_new_mode.) */
+static mode_t meta_acl_mode(mode_t mode, const char *value, ssize_t len_bytes)
+{
+	enum { GROUP_OBJ = 0x04 };
+	const uint8_t *acl = (const uint8_t *)value;
+	unsigned group = 0;
+
+	for (ssize_t at = 4; at + 8 <= len_bytes; at += 8) {
+		if ((acl[at] | acl[at + 1] << 8) == GROUP_OBJ) {
+			group = acl[at + 2] & 7;
+		}
+	}
+	return mode & (~(mode_t)S_IRWXG | (mode_t)group << 3);
+}
+
+/* The source's ACL; the kernel makes the mode's rwx bits of it. True if the new file has it. Else the
+ * mode must not say more than the ACL did: its group bits were the mask, the most anybody named has. */
+static bool meta_put_acl(struct meta_run *run)
+{
+	const char *value;
+	ssize_t len = meta_value(run->space, &run->from, ACL_ACCESS, &value);
+	int res;
+
+	if (len == -ENODATA || meta_unsupported((int)len)) {
+		return false;
+	}
+	if (len < 0) {
+		run->mode &= ~(mode_t)S_IRWXG;
+		meta_fail(run, META_ACL, "fgetxattr", (int)len, ACL_ACCESS);
+		return false;
+	}
+	res = meta_set(&run->to, ACL_ACCESS, value, (size_t)len);
+	if (res == 0) {
+		run->now.mode = (run->now.mode & MODE_SPECIAL) | (run->mode & ~(mode_t)MODE_SPECIAL);
+		return true;
+	}
+	run->mode = meta_acl_mode(run->mode, value, len);
+	if (len > ACL_PLAIN_BYTES || !meta_unsupported(res)) {
+		meta_fail(run, META_ACL, "fsetxattr", res, ACL_ACCESS);
+	}
+	return false;
+}
+
+/* An ACL that the new file inherited. Its mask is the mode's group bits: taken back, unless they are to be
+ * the group's, before they become the group's. */
+static void meta_clear_acl(struct meta_run *run)
+{
+	int res = 0;
+
+	if (run->now.mode & S_IRWXG & ~run->mode) {
+		res = meta_chmod(&run->to, run->now.mode & S_IRWXU);
+		run->now.mode &= res == 0 ? S_IRWXU : MODE_ALL;
+	}
+	res = meta_remove(&run->to, ACL_ACCESS);
+	if (res < 0) {
+		run->mode &= ~(mode_t)S_IRWXG; /* keeps its entries shut */
+		meta_fail(run, META_ACL, "fremovexattr", res, ACL_ACCESS);
+	}
+}
+
+static void meta_put_mode(struct meta_run *run)
+{
+	int res;
+
+	if (meta_wants(run, ZC_PRESERVE_MODE) && !(run->src_acl && meta_put_acl(run)) && run->now_acl) {
+		meta_clear_acl(run);
+	}
+	if (!run->now_unsure && (run->now.mode & MODE_ALL) == run->mode) {
+		return;
+	}
+	res = meta_chmod(&run->to, run->mode);
+	if (res < 0) {
+		meta_fail(run, META_MODE, "fchmod", res, "");
+	}
+}
+
+static void meta_put_default_acl(struct meta_run *run)
+{
+	const char *value;
+	ssize_t len = -ENODATA;
+	int res = 0;
+
+	if (run->src_default) {
+		len = meta_value(run->space, &run->from, ACL_DEFAULT, &value);
+	}
+	if (len >= 0) {
+		res = meta_set(&run->to, ACL_DEFAULT, value, (size_t)len);
+	} else if (len != -ENODATA && !meta_unsupported((int)len)) {
+		meta_fail(run, META_DEFAULT_ACL, "fgetxattr", (int)len, ACL_DEFAULT);
+	}
+	if (res == 0 && len < 0 && run->now_default) {
+		res = meta_remove(&run->to, ACL_DEFAULT);
+	}
+	if (res < 0) {
+		meta_fail(run, META_DEFAULT_ACL, len >= 0 ? "fsetxattr" : "fremovexattr", res, ACL_DEFAULT);
+	}
+}
+
+/* Best effort unless required: a label is often not ours to give, or means nothing here. */
+static void meta_put_context(struct meta_run *run)
+{
+	const char *op = "fgetxattr";
+	const char *value;
+	ssize_t len = meta_value(run->space, &run->from, CONTEXT, &value);
+	int res = (int)len;
+
+	if (len >= 0) {
+		op = "fsetxattr";
+		res = meta_set(&run->to, CONTEXT, value, (size_t)len);
+	}
+	if (res >= 0 || len == -ENODATA) {
+		return;
+	}
+	if (!meta_requires(run, META_CONTEXT) &&
+	    (meta_unsupported(res) || res == -EPERM || res == -EACCES || res == -EINVAL)) {
+		return;
+	}
+	meta_fail(run, META_CONTEXT, op, res, CONTEXT);
+}
+
+static void meta_run_all(struct meta_run *run)
+{
+	const struct timespec times[2] = { run->src->st_atim, run->src->st_mtim };
+	int res;
+
+	if (meta_wants(run, ZC_PRESERVE_OWNER)) {
+		meta_narrow(run);
+		meta_put_owner(run);
+	}
+	if (meta_wants(run, ZC_PRESERVE_XATTR)) {
+		for (const char *name = run->names; *name != '\0'; name += strlen(name) + 1) {
+			if (meta_xattr_is_copied(name)) {
+				meta_put_xattr(run, name);
+			}
+		}
+	}
+	if (run->set_mode) {
+		meta_put_mode(run);
+	}
+	if (meta_wants(run, ZC_PRESERVE_MODE) && S_ISDIR(run->src->st_mode)) {
+		meta_put_default_acl(run);
+	}
+	if (run->src_context) {
+		meta_put_context(run);
+	}
+	if (meta_wants(run, ZC_PRESERVE_TIMES)) {
+		res = meta_utimens(&run->to, times);
+		if (res < 0) {
+			meta_fail(run, META_TIMES, "utimensat", res, "");
+		}
+	}
+}
+
+void meta_copy(const struct meta_at *src, const struct stat *src_st, const struct meta_at *dst,
+               const struct meta_given *given, const struct meta_wish *wish, struct meta_result *ret)
+{
+	bool link = S_ISLNK(src_st->st_mode);
+	bool keeps_mode = (wish->preserve & ZC_PRESERVE_MODE) != 0;
+	unsigned asks = ZC_PRESERVE_OWNER | ZC_PRESERVE_MODE | ZC_PRESERVE_XATTR;
+	struct meta_space space;
+	struct meta_run run = {
+		.from.at = src,
+		.to.at = dst,
+		.src = src_st,
+		.wish = wish,
+		.ret = ret,
+		.space = &space,
+		.set_mode = !link && (keeps_mode || wish->set_mode),
+		.mode = (keeps_mode ? src_st->st_mode : wish->mode) & MODE_ALL,
+	};
+
+	space.large_names = NULL; /* the rest, which is large, is not written before it is used */
+	space.large_value = NULL;
+	ret->count = 0;
+	ret->src_no_xattrs = false;
+	if (!(run.set_mode || meta_wants(&run, asks)) || meta_look_at_new(&run, given)) {
+		meta_look(&run);
+		meta_run_all(&run);
+	}
+	meta_space_free(&space);
 }
 
 int meta_preserve(int fd, int src_fd, const struct stat *src, unsigned preserve, const char **ret_op)
 {
-	mode_t mode = src->st_mode & 07777;
-	int res;
+	const unsigned known = ZC_PRESERVE_MODE | ZC_PRESERVE_OWNER | ZC_PRESERVE_TIMES;
+	const struct meta_wish wish = { .preserve = preserve & known, .require = known };
+	struct meta_result result;
 
-	if (preserve & ZC_PRESERVE_OWNER) {
-		*ret_op = "fchown";
-		res = meta_set_owner(fd, src, &mode);
-		if (res < 0) {
-			return res;
-		}
+	meta_copy(&(const struct meta_at){ .fd = src_fd }, src, &(const struct meta_at){ .fd = fd }, NULL,
+	          &wish, &result);
+	if (result.count == 0) {
+		return 0;
 	}
-	if (preserve & ZC_PRESERVE_MODE) {
-		meta_drop_acl(fd);
-		*ret_op = "fchmod";
-		if (fchmod(fd, mode) < 0) {
-			return -errno;
-		}
-		*ret_op = "fsetxattr";
-		res = meta_copy_xattr(src_fd, fd, ACL_ACCESS);
-		if (res < 0) {
-			return res;
-		}
-	}
-	if (preserve & ZC_PRESERVE_TIMES) {
-		const struct timespec times[2] = { src->st_atim, src->st_mtim };
+	*ret_op = result.list[0].op;
+	return result.list[0].code;
+}
 
-		*ret_op = "futimens";
-		if (futimens(fd, times) < 0) {
-			return -errno;
+/* ---- odds and ends */
+
+bool meta_times_equal(struct timespec src, struct timespec dst)
+{
+	static const long grains_ns[] = { 1, 100, 1000, 1000000, 10000000, 1000000000 };
+
+	for (unsigned i = 0; i < ZC_ARRAY_LEN(grains_ns); i++) {
+		if (src.tv_sec == dst.tv_sec && src.tv_nsec - src.tv_nsec % grains_ns[i] == dst.tv_nsec) {
+			return true;
 		}
 	}
-	return 0;
+	return dst.tv_nsec == 0 && dst.tv_sec % 2 == 0 && src.tv_sec - 1 == dst.tv_sec;
 }
 
 /* The rights a file of this mode would get from the directory's default ACL (acl(5), "object creation"):

@@ -114,6 +114,124 @@ int report_fail(struct zc_report *report, int status, const char *path, const st
 	return err->code;
 }
 
+void report_gnu(struct zc_report *report, const char *format, const char *src, const char *dst, int code)
+{
+	char line[2500];
+	size_t at = 0;
+
+	for (; *format != '\0' && at + 1 < sizeof(line); format++) {
+		if (*format == '%' && (format[1] == 'D' || format[1] == 'S')) {
+			format++;
+			(void)zc_quote_shell(line + at, zc_min_u64(sizeof(line) - at, 1100),
+			                     *format == 'D' ? dst : src);
+			at += strlen(line + at);
+		} else {
+			line[at++] = *format;
+		}
+	}
+	line[at] = '\0';
+	report_say(report, ZC_MSG_ERROR, "%s%s%s", line, code != 0 ? ": " : "",
+	           code != 0 ? strerror(-code) : "");
+}
+
+void report_forget_shown(struct zc_report *report)
+{
+	if (report->msg_next < report->msg_count) {
+		return;
+	}
+	for (unsigned i = 0; i < report->msg_count; i++) {
+		free(report->msgs[i].text);
+	}
+	free(report->msgs);
+	report->msgs = NULL;
+	report->msg_count = report->msg_next = 0;
+}
+
+void report_take_msgs(struct zc_report *into, struct zc_report *from)
+{
+	for (unsigned i = 0; i < from->msg_count; i++) {
+		struct zc_msg *list = report_grow(into->msgs, into->msg_count, sizeof(*list));
+
+		if (list == NULL) {
+			free(from->msgs[i].text);
+			continue;
+		}
+		into->msgs = list;
+		list[into->msg_count++] = from->msgs[i];
+	}
+	free(from->msgs);
+	from->msgs = NULL;
+	from->msg_count = from->msg_next = 0;
+}
+
+static void report_merge_errors(struct zc_report *into, struct zc_report *from)
+{
+	for (unsigned i = 0; i < from->error_count; i++) {
+		struct zc_item_error *list = NULL;
+
+		if (into->error_count < REPORT_ERRORS_MAX) {
+			list = report_grow(into->errors, into->error_count, sizeof(*list));
+		}
+		if (list == NULL) {
+			free(from->errors[i].path);
+			continue;
+		}
+		into->errors = list;
+		list[into->error_count++] = from->errors[i];
+	}
+	free(from->errors);
+	from->errors = NULL;
+	from->error_count = 0;
+}
+
+static void report_merge_counts(struct zc_report *into, const struct zc_report *from)
+{
+	into->bytes.logical += from->bytes.logical;
+	into->bytes.data += from->bytes.data;
+	into->bytes.holes += from->bytes.holes;
+	into->items.files += from->items.files;
+	into->items.directories += from->items.directories;
+	into->items.symlinks += from->items.symlinks;
+	into->items.hardlinks += from->items.hardlinks;
+	into->items.specials += from->items.specials;
+	into->items.skipped += from->items.skipped;
+	into->items.failed += from->items.failed;
+	into->ns.copy += from->ns.copy;
+	into->ns.durable += from->ns.durable;
+	for (int kind = 0; kind < ZC_ROUTE_COUNT; kind++) {
+		into->routes[kind].files += from->routes[kind].files;
+		into->routes[kind].bytes += from->routes[kind].bytes;
+	}
+	into->leaked_buffers += from->leaked_buffers;
+	into->hardlinks_cut += from->hardlinks_cut;
+}
+
+void report_merge(struct zc_report *into, struct zc_report *from)
+{
+	report_status(into, from->status);
+	report_merge_counts(into, from);
+	report_merge_errors(into, from);
+	report_take_msgs(into, from);
+	for (unsigned i = 0; i < from->fallbacks.count; i++) {
+		const struct zc_fallback *one = &from->fallbacks.list[i];
+
+		for (unsigned n = 0; n < one->count; n++) {
+			zc_fallback_add(&into->fallbacks, one->from, one->to, one->op, one->code);
+		}
+	}
+	if (from->engine.name != NULL) {
+		into->engine = from->engine;
+		into->block_bytes = from->block_bytes;
+		into->direct = from->direct;
+	}
+	if (from->region.len_bytes != 0) {
+		into->region = from->region;
+	}
+	if (from->durability != NULL) {
+		into->durability = from->durability;
+	}
+}
+
 void report_fini(struct zc_report *report)
 {
 	for (unsigned i = 0; i < report->msg_count; i++) {
@@ -223,6 +341,10 @@ static void report_counts(const struct zc_report *report, struct zc_json *json)
 	zc_json_close(json, '}');
 	zc_json_open(json, "items", '{');
 	zc_json_u64(json, "files", report->items.files);
+	zc_json_u64(json, "directories", report->items.directories);
+	zc_json_u64(json, "symlinks", report->items.symlinks);
+	zc_json_u64(json, "hardlinks", report->items.hardlinks);
+	zc_json_u64(json, "specials", report->items.specials);
 	zc_json_u64(json, "skipped", report->items.skipped);
 	zc_json_u64(json, "failed", report->items.failed);
 	if (report->hardlinks_cut != 0) {

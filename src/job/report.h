@@ -23,7 +23,16 @@ int report_fail(struct zc_report *report, int status, const char *path, const st
                 const char *what, const char *hint);
 /* Counts a failed item and keeps it for the report, without a message. */
 void report_error(struct zc_report *report, const char *path, const struct zc_err *err);
+/* The same in GNU cp's words, for two names: %D and %S in format are the destination's and the source's,
+ * quoted as GNU does; strerror(code) follows when code is not 0. */
+void report_gnu(struct zc_report *report, const char *format, const char *src, const char *dst, int code);
 void report_status(struct zc_report *report, int status);
+/* Moves the messages, and only these, behind into's own. */
+void report_take_msgs(struct zc_report *into, struct zc_report *from);
+/* Adds up counts, errors, fallbacks and messages of another lane; from is empty of lists then. */
+void report_merge(struct zc_report *into, struct zc_report *from);
+/* Forgets what has been shown (msg_next): a million lines need not be kept. */
+void report_forget_shown(struct zc_report *report);
 void report_fini(struct zc_report *report);
 
 #endif

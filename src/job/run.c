@@ -1,5 +1,5 @@
 /*
- * run.c: a command line, source by source.
+ * run.c: a command line, operand by operand. A file is one step, a tree many.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -7,7 +7,9 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "item.h"
+#include "links.h"
+#include "parents.h"
+#include "tree.h"
 
 struct zc_job {
 	const struct zc_job_cfg *cfg;
@@ -15,24 +17,16 @@ struct zc_job {
 	struct zc_report report;
 	struct lane lane;
 	struct made made;
+	struct links *links; /* made for the first operand that may need it         */
+	int links_fd;        /* what its paths are relative to, when not dest_fd; -1 */
+	struct tree *tree;   /* the operand at hand is a tree                       */
+	struct item *item;   /* the operand at hand                                 */
+	char *link_root;
 	unsigned next;    /* the next source                                    */
 	bool dest_is_dir; /* sources go into it under their own names           */
 	int dest_fd;      /* that directory, held from start to end; -1 */
 	bool dest_known;  /* the question was asked                             */
 };
-
-int item_fail(struct item *item, enum zc_side side, int status, const char *op, int code, const char *what,
-              const char *hint)
-{
-	struct zc_err err = { .code = code, .side = side, .op = op, .off_bytes = ZC_OFF_NONE };
-
-	if (code == -ECANCELED && zc_stopped()) {
-		return code; /* the user knows */
-	}
-	report_fail(item->report, status, side == ZC_SIDE_DST ? item->dst_text : item->src_uri.text, &err,
-	            what, hint);
-	return code == 0 ? -EINVAL : code;
-}
 
 /* ---- where to */
 
@@ -41,6 +35,10 @@ static int item_parse(struct item *item, struct zc_uri *uri, const char *text, e
 {
 	const char *why = NULL;
 
+	if (item->cfg->gnu_cp) { /* to cp every operand is a file name */
+		*uri = (struct zc_uri){ .kind = ZC_END_PATH, .text = text, .path = text };
+		return 0;
+	}
 	uri->text = text; /* for the message, should it not parse */
 	if (zc_uri_parse(uri, text, dir, &why) < 0) {
 		uri->text = text;
@@ -65,27 +63,24 @@ static void item_aimed(struct item *item)
 	target_close(&item->target);
 }
 
-/* DEST/name, where name is the source's own. */
-static int item_aim_into(struct item *item)
+/* Is a symlink under the destination's name followed? As cp: for the data of a file, and not where the name
+ * itself is to be another thing. */
+static enum target_link item_link_rule(const struct item *item)
 {
-	const char *dir = item->cfg->dest;
-	const char *refused = NULL;
-	char name[NAME_MAX + 1];
-	size_t len;
-	const char *base;
-	int res;
+	const struct zc_job_cfg *cfg = item->cfg;
+	bool name_only = source_is_name_only(item) || S_ISDIR(item->src_st.st_mode);
 
-	if (item->src_uri.kind != ZC_END_PATH) {
-		return item_fail(item, ZC_SIDE_SRC, ZC_STATUS_USAGE, "parse", 0,
-		                 "has no name to be copied under; name the destination file", NULL);
-	}
-	base = target_basename(item->src_uri.path, &len);
-	if (len == 0 || len > NAME_MAX) {
-		return item_fail(item, ZC_SIDE_SRC, 0, "parse", len == 0 ? -ENOENT : -ENAMETOOLONG,
-		                 "cannot be copied", NULL);
-	}
-	memcpy(name, base, len);
-	name[len] = '\0';
+	return name_only || cfg->remove_dest || cfg->backup != ZC_BACKUP_NONE ? TARGET_KEEP : TARGET_FOLLOW;
+}
+
+static int item_aim_fail(struct item *item, int res, const char *refused, const char *what)
+{
+	return item_fail(item, ZC_SIDE_DST, refused != NULL ? ZC_STATUS_REFUSED : 0, "open", res,
+	                 refused != NULL ? refused : what, NULL);
+}
+
+static int item_join(struct item *item, const char *dir, const char *name)
+{
 	if (asprintf(&item->dst_path, "%s%s%s", dir, dir[strlen(dir) - 1] == '/' ? "" : "/", name) < 0) {
 		item->dst_path = NULL;
 		return item_fail(item, ZC_SIDE_DST, 0, "malloc", -ENOMEM, "no memory for its name", NULL);
@@ -93,12 +88,89 @@ static int item_aim_into(struct item *item)
 	item->dst_text = item->dst_path;
 	item->dst_uri =
 	    (struct zc_uri){ .kind = ZC_END_PATH, .text = item->dst_path, .path = item->dst_path };
-	res = target_open_in(&item->target, item->dest_fd, name, &refused);
+	return 0;
+}
+
+/* The source's own name; "" for one that has none: ".", ".." and "/". */
+static int item_own_name(struct item *item, char name[NAME_MAX + 1])
+{
+	size_t len;
+	const char *base;
+
+	if (item->src_uri.kind != ZC_END_PATH) {
+		return item_fail(item, ZC_SIDE_SRC, ZC_STATUS_USAGE, "parse", 0,
+		                 "has no name to be copied under; name the destination file", NULL);
+	}
+	base = target_basename(item->src_uri.path, &len);
+	if (len > NAME_MAX || (len == 0 && item->src_uri.path[0] == '\0')) {
+		return item_fail(item, ZC_SIDE_SRC, 0, "parse", len == 0 ? -ENOENT : -ENAMETOOLONG,
+		                 "cannot be copied", NULL);
+	}
+	memcpy(name, base, len);
+	name[len] = '\0';
+	if (walk_is_dot(name)) {
+		name[0] = '\0';
+	}
+	return 0;
+}
+
+/* DEST/name, where name is the source's own, or with --parents all of its path. */
+static int item_aim_into(struct item *item)
+{
+	const char *refused = NULL;
+	char name[NAME_MAX + 1];
+	int dir_fd = item->dest_fd;
+	int res = item_own_name(item, name);
+
+	if (res == 0) {
+		res = item_join(item, item->cfg->dest,
+		                item->cfg->parents ? parents_path(item->src_uri.path) : name);
+	}
+	if (res == 0 && item->cfg->parents) {
+		res = parents_make(item, &dir_fd);
+	}
 	if (res < 0) {
-		return item_fail(item, ZC_SIDE_DST, refused != NULL ? ZC_STATUS_REFUSED : 0, "open", res,
-		                 refused != NULL ? refused : "cannot be reached", NULL);
+		return res;
+	}
+	if (name[0] == '\0') { /* its contents go into the directory itself */
+		item->into_itself = true;
+		item->target.name[0] = '.';
+		item->target.dir_fd = dir_fd;
+		item->target.borrowed = !item->cfg->parents;
+		item->target.inherited_fd = -1;
+		item->has_target = true;
+		return fstat(dir_fd, &item->target.st) < 0
+		           ? item_aim_fail(item, -errno, NULL, "cannot be reached")
+		           : 0;
+	}
+	res = target_open_in(&item->target, dir_fd, name, item_link_rule(item), &refused);
+	if (item->cfg->parents) {
+		close(dir_fd);
+	}
+	if (res < 0) {
+		return item_aim_fail(item, res, refused, "cannot be reached");
 	}
 	item_aimed(item);
+	return 0;
+}
+
+/* A directory may be named with a slash behind it before it is there. */
+static int item_trim(struct item *item)
+{
+	size_t len;
+
+	if (!S_ISDIR(item->src_st.st_mode)) {
+		return 0;
+	}
+	len = strlen(item->dst_uri.path);
+	while (len > 1 && item->dst_uri.path[len - 1] == '/') {
+		len--;
+	}
+	item->dst_path = strndup(item->dst_uri.path, len);
+	if (item->dst_path == NULL) {
+		return item_fail(item, ZC_SIDE_DST, 0, "malloc", -ENOMEM, "no memory for its name", NULL);
+	}
+	item->dst_uri.path = item->dst_path;
 	return 0;
 }
 
@@ -110,251 +182,193 @@ static int item_aim_at(struct item *item)
 	if (res < 0 || item->dst_uri.kind != ZC_END_PATH) {
 		return res;
 	}
-	res = target_open(&item->target, item->dst_uri.path, &refused);
+	res = item_trim(item);
 	if (res < 0) {
-		return item_fail(item, ZC_SIDE_DST, refused != NULL ? ZC_STATUS_REFUSED : 0, "open", res,
-		                 refused != NULL ? refused : "cannot be created", NULL);
+		return res;
+	}
+	res = target_open(&item->target, item->dst_uri.path, item_link_rule(item), &refused);
+	if (res < 0) {
+		return item_aim_fail(item, res, refused, "cannot be created");
 	}
 	item_aimed(item);
 	return 0;
 }
 
-/* ---- may it be */
+/* ---- trees */
 
-static bool item_is_same_file(const struct item *item)
+/* Is dir_fd at or below that directory? A bind mount or a symlink in the path hides nothing from "..". */
+static bool job_is_below(int dir_fd, const struct stat *above)
 {
-	const struct stat *dst = &item->target.st;
 	struct stat st;
+	struct stat last = { 0 };
+	int fd = openat(dir_fd, ".", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	bool below = false;
 
-	if (item->src.shape.caps & ZC_CAP_SYNTH) {
-		return false;
-	}
-	if (item->dst_uri.kind == ZC_END_FD) {
-		if (fstat(item->dst_uri.fd, &st) < 0) {
-			return false;
+	while (fd >= 0 && fstat(fd, &st) == 0) {
+		int up;
+
+		below = st.st_dev == above->st_dev && st.st_ino == above->st_ino;
+		if (below || (st.st_dev == last.st_dev && st.st_ino == last.st_ino)) {
+			break;
 		}
-		dst = &st;
-	} else if (!item->has_target || !item->target.exists) {
-		return false;
+		last = st;
+		up = openat(fd, "..", O_PATH | O_DIRECTORY | O_CLOEXEC);
+		close(fd);
+		fd = up;
 	}
-	if (S_ISBLK(dst->st_mode) && S_ISBLK(item->src_st.st_mode)) {
-		return dst->st_rdev == item->src_st.st_rdev;
+	if (fd >= 0) {
+		close(fd);
 	}
-	return (S_ISREG(dst->st_mode) || S_ISFIFO(dst->st_mode)) && dst->st_dev == item->src_st.st_dev &&
-	       dst->st_ino == item->src_st.st_ino;
+	return below;
 }
 
-static bool item_is_newer(const struct item *item)
+static int job_tree_allowed(struct item *item)
 {
-	const struct timespec *src = &item->src_st.st_mtim;
-	const struct timespec *dst = &item->target.st.st_mtim;
+	const struct target *target = &item->target;
 
-	return src->tv_sec > dst->tv_sec || (src->tv_sec == dst->tv_sec && src->tv_nsec > dst->tv_nsec);
-}
-
-static int item_skip(struct item *item)
-{
-	item->report->items.skipped++;
-	return ITEM_SKIP;
-}
-
-/* As cp: a file that we may not write is replaced with -f only; and what this very run has made is not
- * overwritten by a later source of the same name. */
-static int item_may_replace(struct item *item)
-{
-	const struct stat *st = &item->target.st;
-
-	for (unsigned i = 0; i < item->made->count; i++) {
-		if (item->made->list[i].dev == st->st_dev && item->made->list[i].ino == st->st_ino) {
-			return item_fail(item, ZC_SIDE_DST, ZC_STATUS_SOME_FAILED, "stat", -EEXIST,
-			                 "not overwriting what this run has just made", NULL);
-		}
+	if (!item->has_target) {
+		return item_fail(item, ZC_SIDE_DST, ZC_STATUS_USAGE, "open", 0,
+		                 "cannot take a directory: name a directory", NULL);
 	}
-	if (faccessat(item->target.dir_fd, item->target.name, W_OK, AT_EACCESS) == 0 || errno != EACCES) {
-		return 0;
-	}
-	if (!item->cfg->force) {
-		return item_fail(item, ZC_SIDE_DST, 0, "access", -EACCES, "is not writable",
-		                 "-f replaces it, if its directory is writable");
-	}
-	item->as_new = true;
-	return 0;
-}
-
-/* Remembers the file under its new name. Only several sources can meet it again. */
-static void item_remember(struct item *item)
-{
-	struct made *made = item->made;
-	struct made_file *list = made->list;
-	struct stat st;
-
-	if (item->cfg->source_count < 2 || !item->has_target ||
-	    fstatat(item->target.dir_fd, item->target.name, &st, AT_SYMLINK_NOFOLLOW) < 0) {
-		return;
-	}
-	if ((made->count & (made->count - 1)) == 0) { /* full at every power of two */
-		list = reallocarray(list, made->count == 0 ? 1 : (size_t)made->count * 2, sizeof(*list));
-		if (list == NULL) {
-			return; /* the next one replaces it, as rename would */
-		}
-		made->list = list;
-	}
-	made->list[made->count++] = (struct made_file){ .dev = st.st_dev, .ino = st.st_ino };
-}
-
-static int item_allowed(struct item *item)
-{
-	bool exists = item->has_target && item->target.exists;
-
-	if (exists && item->cfg->update == ZC_UPDATE_NONE) {
-		return item_skip(item);
-	}
-	if (exists && item->cfg->update == ZC_UPDATE_NONE_FAIL) {
-		return item_fail(item, ZC_SIDE_DST, ZC_STATUS_SOME_FAILED, "stat", -EEXIST,
-		                 "not replacing it", NULL);
-	}
-	if (item_is_same_file(item)) {
+	if ((target->exists || item->into_itself) && target->st.st_dev == item->src_st.st_dev &&
+	    target->st.st_ino == item->src_st.st_ino) {
 		return item_fail(item, ZC_SIDE_DST, ZC_STATUS_REFUSED, "stat", 0,
 		                 "is the same file as the source", NULL);
 	}
-	if (exists && S_ISDIR(item->target.st.st_mode)) {
-		return item_fail(item, ZC_SIDE_DST, ZC_STATUS_SOME_FAILED, "stat", -EISDIR,
-		                 "cannot overwrite a directory with a file", NULL);
-	}
-	if (exists && item->cfg->update == ZC_UPDATE_OLDER && !item_is_newer(item)) {
-		return item_skip(item);
-	}
-	if (exists && S_ISREG(item->target.st.st_mode)) {
-		return item_may_replace(item);
+	if (job_is_below(target->dir_fd, &item->src_st)) {
+		return item_fail(item, ZC_SIDE_DST, ZC_STATUS_REFUSED, "stat", 0,
+		                 "cannot copy a directory into itself", NULL);
 	}
 	return 0;
 }
 
-/* ---- one item from end to end */
-
-static void item_say(struct item *item)
+static int job_open_tree_src(struct item *item, struct node *node)
 {
-	char src[1200];
-	char dst[1200];
+	int flags = O_RDONLY | O_DIRECTORY | O_CLOEXEC;
+	int fd;
 
-	if (item->cfg->verbose || item->cfg->dry_run) {
-		report_say(item->report, ZC_MSG_SAY, "'%s' -> '%s'",
-		           zc_quote(src, sizeof(src), item->src_uri.text),
-		           zc_quote(dst, sizeof(dst), item->dst_text));
+	if (item->has_from) {
+		fd = openat(item->from.dir_fd, item->from.name, flags | (item->from.magic ? 0 : O_NOFOLLOW));
+	} else {
+		fd = openat(AT_FDCWD, item->src_uri.path, flags);
 	}
-	if (item->cfg->verbose && item->has_target && item->target.exists && item->target.st.st_nlink > 1 &&
-	    S_ISREG(item->target.st.st_mode) && !item->cfg->inplace) {
-		report_say(item->report, ZC_MSG_SAY, "%s: its other hard links keep the old file",
-		           zc_quote(dst, sizeof(dst), item->dst_text));
+	if (fd < 0 || fstat(fd, &node->src_st) < 0) {
+		int res = -errno;
+
+		if (fd >= 0) {
+			close(fd);
+		}
+		return item_fail(item, ZC_SIDE_SRC, 0, "openat", res, "cannot access", NULL);
 	}
+	return fd;
 }
 
-static int item_transfer(struct item *item)
-{
-	uint64_t from = zc_now_ns();
-	int res = sink_open(item);
-
-	if (res < 0) {
-		return res;
-	}
-	if (item->cfg->source_count == 1) { /* of several, whoever shows progress has the sum */
-		atomic_store_explicit(&item->progress->total, item->src.shape.size_bytes,
-		                      memory_order_relaxed);
-	}
-	res = copy_item(item);
-	item->report->ns.copy += zc_now_ns() - from;
-	if (res == 0) {
-		item->report->durability = sink_durability_name(item);
-		res = sink_publish(item);
-	}
-	if (res == 0) {
-		item->report->items.files++;
-		item_remember(item);
-	}
-	return res;
-}
-
-/* What would be written to: for a file one that has no name and is gone when closed. */
-static int item_pretend_sink(struct item *item, struct zc_end *ret_end)
+static int job_open_tree_dst(struct item *item, struct node *node)
 {
 	const struct target *target = &item->target;
-	int fd;
-	int res;
+	struct made_dir dir = { .fd = -1 };
+	int res = 0;
 
-	if (item->dst_uri.kind == ZC_END_FD) {
-		return zc_end_from_fd(ret_end, item->dst_uri.fd, ZC_DIR_DST, false);
+	if (item->into_itself || item->cfg->dry_run) {
+		dir.fd = openat(target->dir_fd, target->name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		if (dir.fd >= 0 && fstat(dir.fd, &dir.st) == 0) {
+			entry_birth(node, &dir);
+		} else if (!item->cfg->dry_run) {
+			return item_fail(item, ZC_SIDE_DST, 0, "openat", -errno, "cannot access", NULL);
+		}
+		return dir.fd;
 	}
-	if (!item->has_target) {
-		zc_end_from_synth(ret_end, &item->dst_uri, ZC_DIR_DST);
-		return 0;
-	}
-	if (target->exists && !S_ISREG(target->st.st_mode)) {
-		fd = openat(target->dir_fd, target->name, O_PATH | O_CLOEXEC);
-	} else {
-		fd = openat(target->dir_fd, ".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
-	}
-	if (fd < 0) {
-		return -errno;
-	}
-	res = zc_end_from_fd(ret_end, fd, ZC_DIR_DST, true);
+	res = entry_make_dir(item, target->dir_fd, target->name, &node->src_st, &dir);
 	if (res < 0) {
-		close(fd);
-	}
-	return res;
-}
-
-/* With --dry-run the choice is made and explained all the same. */
-static int item_pretend(struct item *item)
-{
-	struct zc_end dst = { 0 };
-	struct choice choice;
-	const char *why = NULL;
-	int res;
-
-	if (!item->cfg->explain) {
-		return 0;
-	}
-	if (item_pretend_sink(item, &dst) < 0) {
-		report_say(item->report, ZC_MSG_EXPLAIN,
-		           "this destination cannot be tried without writing to it");
-		return 0;
-	}
-	res = choose(&choice, item->cfg, &item->src, &dst, item->report, &why);
-	(void)zc_end_close(&dst);
-	return res < 0 ? item_fail(item, ZC_SIDE_NONE, ZC_STATUS_USAGE, "choose", 0,
-	                           "cannot be copied as asked", why)
-	               : 0;
-}
-
-static int item_run(struct item *item, bool into_dir)
-{
-	int res = source_open(item);
-
-	if (res == 0) {
-		res = into_dir ? item_aim_into(item) : item_aim_at(item);
-	}
-	if (res == 0) {
-		res = item_allowed(item);
-	}
-	if (res != 0) {
 		return res;
 	}
-	item_say(item);
-	if (item->cfg->dry_run) {
-		return item_pretend(item);
+	entry_birth(node, &dir);
+	if (dir.made && item->cfg->verbose) {
+		item_say(item);
 	}
-	res = source_ready(item);
-	return res < 0 ? res : item_transfer(item);
+	return dir.fd;
 }
 
-static void item_close(struct item *item)
+static const char *job_filter_root(const struct item *item, char **ret_copy)
 {
-	sink_close(item);
-	if (item->has_target) {
-		target_close(&item->target);
+	size_t len;
+	const char *root = zc_filter_root(item->src_uri.path, &len);
+
+	*ret_copy = strndup(root, len);
+	return *ret_copy;
+}
+
+/* The operand is a directory: from here on it is the tree's, step by step. */
+static int job_begin_tree(struct zc_job *job, struct item *item)
+{
+	struct tree_start start = { .cfg = job->cfg, .progress = job->progress, .links = job->links };
+	struct node *root = node_new(NULL, "", 1);
+	int res = root == NULL ? item_fail(item, ZC_SIDE_SRC, 0, "malloc", -ENOMEM, "cannot access", NULL)
+	                       : job_tree_allowed(item);
+
+	start.src_fd = start.dst_fd = -1;
+	if (res == 0) {
+		res = start.src_fd = job_open_tree_src(item, root);
 	}
-	(void)zc_end_close(&item->src);
-	free(item->dst_path);
+	if (res >= 0) {
+		start.dst_fd = job_open_tree_dst(item, root);
+		res = start.dst_fd < 0 && !job->cfg->dry_run ? start.dst_fd : 0;
+	}
+	if (res < 0) {
+		if (start.src_fd >= 0) {
+			close(start.src_fd);
+		}
+		node_free(root);
+		return res;
+	}
+	if (job->cfg->dry_run) {
+		item_say(item);
+	}
+	start.root = root;
+	start.src_text = item->src_uri.text;
+	start.dst_text = item->dst_text;
+	start.link_root = job->link_root;
+	start.filter_root = job_filter_root(item, &item->filter_root);
+	res = tree_open(&job->tree, &start);
+	return res < 0 ? item_fail(item, ZC_SIDE_NONE, 0, "malloc", res, "cannot be copied", NULL) : 0;
+}
+
+/* ---- hard links are kept over all operands */
+
+/* Where the copy's name is seen from the directory that all copies are below. */
+static int job_link_root(struct zc_job *job, const struct item *item)
+{
+	const char *path = item->target.name;
+
+	if (item->cfg->parents && job->dest_is_dir) {
+		path = parents_path(item->src_uri.path);
+	}
+	free(job->link_root);
+	job->link_root = strdup(path);
+	return job->link_root == NULL ? -ENOMEM : 0;
+}
+
+static void job_keep_links(struct zc_job *job, struct item *item)
+{
+	if (!(job->cfg->preserve & ZC_PRESERVE_LINKS) || !item->has_target || job_link_root(job, item) < 0) {
+		return;
+	}
+	if (job->links == NULL) {
+		int dir_fd = job->dest_fd;
+
+		if (dir_fd < 0) {
+			dir_fd = job->links_fd =
+			    openat(item->target.dir_fd, ".", O_PATH | O_DIRECTORY | O_CLOEXEC);
+		}
+		if (dir_fd < 0 || links_new(&job->links, dir_fd) < 0) {
+			report_say(&job->report, ZC_MSG_ERROR,
+			           "hard links cannot be kept track of: each name becomes a copy");
+			report_status(&job->report, ZC_STATUS_SOME_FAILED);
+			return;
+		}
+	}
+	item->links = job->links;
+	item->link_path = job->link_root;
 }
 
 /* ---- the job */
@@ -369,6 +383,8 @@ int zc_job_open(struct zc_job **ret_job, const struct zc_job_cfg *cfg, struct zc
 	job->cfg = cfg;
 	job->progress = progress;
 	job->dest_fd = -1;
+	job->links_fd = -1;
+	job->report.gnu = cfg->gnu_cp;
 	lane_init(&job->lane, progress, &job->report);
 	*ret_job = job;
 	return 0;
@@ -379,34 +395,59 @@ static int job_look_at_dest(struct zc_job *job)
 {
 	const struct zc_job_cfg *cfg = job->cfg;
 	struct item item = { .cfg = cfg, .report = &job->report, .dst_text = cfg->dest };
-	const char *why = NULL;
 	int res = -ENOTDIR;
 
+	item.src_uri.text = "";
 	job->dest_known = true;
-	if (!cfg->dest_is_file && zc_uri_parse(&item.dst_uri, cfg->dest, ZC_DIR_DST, &why) == 0 &&
-	    item.dst_uri.kind == ZC_END_PATH) {
+	if (!cfg->dest_is_file && item_parse(&item, &item.dst_uri, cfg->dest, ZC_DIR_DST, ZC_SIDE_DST) < 0) {
+		return -EINVAL;
+	}
+	if (!cfg->dest_is_file && item.dst_uri.kind == ZC_END_PATH) {
 		job->dest_fd = openat(AT_FDCWD, cfg->dest, O_PATH | O_DIRECTORY | O_CLOEXEC);
 		res = job->dest_fd < 0 ? -errno : 0;
 	}
 	job->dest_is_dir = res == 0;
-	if (res < 0 && (cfg->source_count > 1 || cfg->dest_is_dir)) {
+	if (res < 0 && (cfg->source_count > 1 || cfg->dest_is_dir || cfg->parents)) {
 		return item_fail(&item, ZC_SIDE_DST, ZC_STATUS_SOME_FAILED, "stat", res,
 		                 "target must be a directory", NULL);
 	}
 	return 0;
 }
 
-bool zc_job_step(struct zc_job *job)
+static void job_run_operand(struct zc_job *job, struct item *item)
 {
-	struct item item = {
-		.cfg = job->cfg,
-		.report = &job->report,
-		.lane = &job->lane,
-		.progress = job->progress,
-		.made = &job->made,
-		.dst_text = job->cfg->dest,
-		.old_fd = -1,
-	};
+	if (item_parse(item, &item->src_uri, job->cfg->sources[job->next++], ZC_DIR_SRC, ZC_SIDE_SRC) < 0 ||
+	    source_find(item) < 0 || (job->dest_is_dir ? item_aim_into(item) : item_aim_at(item)) < 0) {
+		return;
+	}
+	job_keep_links(job, item);
+	if (S_ISDIR(item->src_st.st_mode)) {
+		(void)job_begin_tree(job, item);
+	} else {
+		(void)item_run(item);
+	}
+}
+
+static void job_end_operand(struct zc_job *job)
+{
+	if (job->tree != NULL) {
+		tree_close(job->tree, &job->report);
+		job->tree = NULL;
+		if (!zc_stopped() && !job->cfg->dry_run) {
+			item_remember(job->item);
+		}
+	}
+	if (job->cfg->parents) {
+		parents_finish(job->item);
+	}
+	item_close(job->item);
+	free(job->item);
+	job->item = NULL;
+}
+
+static bool job_next_operand(struct zc_job *job)
+{
+	struct item *item;
 
 	if (job->next >= job->cfg->source_count || zc_stopped()) {
 		return false;
@@ -414,11 +455,36 @@ bool zc_job_step(struct zc_job *job)
 	if (!job->dest_known && job_look_at_dest(job) < 0) {
 		return false;
 	}
-	item.dest_fd = job->dest_fd;
-	if (item_parse(&item, &item.src_uri, job->cfg->sources[job->next++], ZC_DIR_SRC, ZC_SIDE_SRC) == 0) {
-		(void)item_run(&item, job->dest_is_dir);
+	item = malloc(sizeof(*item));
+	if (item == NULL) {
+		report_say(&job->report, ZC_MSG_ERROR, "out of memory");
+		report_status(&job->report, ZC_STATUS_SOME_FAILED);
+		return false;
 	}
-	item_close(&item);
+	*item = (struct item){
+		.cfg = job->cfg,
+		.report = &job->report,
+		.lane = &job->lane,
+		.progress = job->progress,
+		.made = &job->made,
+		.dst_text = job->cfg->dest,
+		.dest_fd = job->dest_fd,
+		.old_fd = -1,
+	};
+	job->item = item;
+	job_run_operand(job, item);
+	return true;
+}
+
+bool zc_job_step(struct zc_job *job)
+{
+	report_forget_shown(&job->report);
+	if (job->tree == NULL && !job_next_operand(job)) {
+		return false;
+	}
+	if (job->tree == NULL || !tree_step(job->tree, &job->report)) {
+		job_end_operand(job);
+	}
 	return true;
 }
 
@@ -459,9 +525,14 @@ void zc_job_close(struct zc_job *job)
 	}
 	lane_close(&job->lane);
 	report_fini(&job->report);
+	links_free(job->links);
+	if (job->links_fd >= 0) {
+		close(job->links_fd);
+	}
 	if (job->dest_fd >= 0) {
 		close(job->dest_fd);
 	}
+	free(job->link_root);
 	free(job->made.list);
 	free(job);
 }

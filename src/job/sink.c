@@ -218,6 +218,85 @@ static int sink_open_any(struct item *item)
 	return sink_open_regular(item);
 }
 
+/* ---- as cp: what exists is written into, what does not is created under its name */
+
+static int sink_create_gnu(struct item *item)
+{
+	bool narrow = item->cfg->preserve & (ZC_PRESERVE_OWNER | ZC_PRESERVE_MODE);
+	mode_t mode = item->cfg->preserve & ZC_PRESERVE_NOT_MODE ? 0666 : item->src_st.st_mode & 0777;
+	int fd = openat(item->target.dir_fd, item->target.name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC,
+	                narrow ? mode & 0700 : mode);
+	int res = fd < 0 ? -errno : zc_end_from_fd(&item->dst, fd, ZC_DIR_DST, true);
+
+	if (res < 0) {
+		if (fd >= 0) {
+			close(fd);
+		}
+		return sink_fail(item, "openat", res, "cannot create");
+	}
+	item->dst.shape.caps |= ZC_CAP_FRESH;
+	item->in_place = true;
+	if (narrow && !(item->cfg->preserve & ZC_PRESERVE_MODE) && (mode & 077)) {
+		(void)fchmod(fd, mode & ~item->cfg->umask);
+	}
+	return 0;
+}
+
+static int sink_remove_gnu(struct item *item)
+{
+	if (unlinkat(item->target.dir_fd, item->target.name, 0) < 0 && errno != ENOENT) {
+		return sink_fail(item, "unlinkat", -errno, "cannot remove");
+	}
+	if (item->cfg->verbose) {
+		char quoted[1200];
+
+		zc_quote_shell(quoted, sizeof(quoted), item_text(item, ZC_SIDE_DST));
+		report_say(item->report, ZC_MSG_SAY, "removed %s", quoted);
+	}
+	return sink_create_gnu(item);
+}
+
+static int sink_open_gnu(struct item *item)
+{
+	const struct target *target = &item->target;
+	int fd;
+	int res;
+
+	if (item->dst_uri.kind == ZC_END_FD) {
+		return sink_open_fd(item);
+	}
+	item->durability = ZC_DURABILITY_NONE;
+	if (!target->exists) {
+		return sink_create_gnu(item);
+	}
+	if (item->cfg->backup != ZC_BACKUP_NONE && S_ISREG(target->st.st_mode)) {
+		res = backup_item(item);
+		return res < 0 ? res : sink_create_gnu(item);
+	}
+	if (item->cfg->remove_dest) {
+		return sink_remove_gnu(item);
+	}
+	fd = sink_open_bound(item);
+	if (fd < 0 && fd != -ECANCELED && item->cfg->force) {
+		return sink_remove_gnu(item);
+	}
+	res = fd < 0 ? fd : zc_end_from_fd(&item->dst, fd, ZC_DIR_DST, true);
+	if (res == 0 && S_ISREG(target->st.st_mode) && !item->cfg->attributes_only && ftruncate(fd, 0) < 0) {
+		res = -errno;
+	}
+	if (res < 0) {
+		if (fd >= 0 && item->dst.ops == NULL) {
+			close(fd);
+		}
+		return sink_fail(item, "open", res, "cannot open for writing");
+	}
+	if (S_ISREG(target->st.st_mode)) {
+		item->dst.shape.caps |= ZC_CAP_FRESH;
+	}
+	item->in_place = true;
+	return 0;
+}
+
 const char *sink_durability_name(const struct item *item)
 {
 	switch (item->durability) {
@@ -255,7 +334,7 @@ int sink_open(struct item *item)
 	int res;
 
 	item->durability = item->cfg->durability;
-	res = sink_open_any(item);
+	res = item->report->gnu ? sink_open_gnu(item) : sink_open_any(item);
 	if (res == 0 && item->cfg->explain) {
 		sink_explain(item);
 	}
@@ -263,6 +342,23 @@ int sink_open(struct item *item)
 }
 
 /* ---- all bytes are there */
+
+/* The source's, by -p and its kin. A failure is said and counts, but the copy is good otherwise: it gets
+ * its name, as with cp. */
+static void sink_preserve(struct item *item)
+{
+	struct meta_at src = { .fd = item->src.shape.fd };
+	struct meta_at dst = { .fd = item->dst.shape.fd };
+	struct meta_wish wish = item_meta_wish(item);
+	struct meta_result result;
+
+	if (wish.preserve == 0 || (item->src.shape.caps & ZC_CAP_SYNTH) ||
+	    !(item->dst.shape.caps & ZC_CAP_REG)) {
+		return;
+	}
+	meta_copy(&src, &item->src_st, &dst, NULL, &wish, &result);
+	(void)item_meta_result(item, &result);
+}
 
 static int sink_attributes(struct item *item)
 {
@@ -277,10 +373,11 @@ static int sink_attributes(struct item *item)
 		op = "fchmod";
 		res = fchmod(fd, item->commit.final_mode) < 0 ? -errno : 0;
 	}
-	if (res == 0 && preserve != 0 && (item->dst.shape.caps & ZC_CAP_REG)) {
-		res = meta_preserve(fd, item->src.shape.fd, &item->src_st, preserve, &op);
+	if (res < 0) {
+		return sink_fail(item, op, res, "cannot keep its attributes");
 	}
-	return res < 0 ? sink_fail(item, op, res, "cannot keep its attributes") : 0;
+	sink_preserve(item);
+	return 0;
 }
 
 /* Errors of fdatasync are final: after one the kernel has forgotten which pages were lost. */
@@ -338,9 +435,15 @@ static int sink_flush(struct item *item)
 static int sink_rename(struct item *item)
 {
 	const char *op = "";
-	bool keep = item->cfg->update == ZC_UPDATE_NONE || item->cfg->update == ZC_UPDATE_NONE_FAIL;
+	bool keep =
+	    item->cfg->update == ZC_UPDATE_NONE || item->cfg->update == ZC_UPDATE_NONE_FAIL || item->new_name;
 	uint64_t from = zc_now_ns();
-	int res = commit_publish(&item->commit, keep, &op);
+	int res = backup_item(item);
+
+	if (res < 0) {
+		return res;
+	}
+	res = commit_publish(&item->commit, keep, &op);
 
 	if (res == -EEXIST && item->cfg->update == ZC_UPDATE_NONE) {
 		item->report->items.skipped++; /* somebody else made it meanwhile */
@@ -372,7 +475,7 @@ int sink_publish(struct item *item)
 	}
 	if (res == 0) {
 		sink_drop_cache(item);
-		res = item->committing ? sink_flush(item) : 0;
+		res = item->committing ? sink_flush(item) : 0; /* in place there is nothing to keep back */
 	}
 	if (res == 0 && item->committing) {
 		res = sink_rename(item);

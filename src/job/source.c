@@ -1,8 +1,9 @@
 /*
  * source.c: opens what is to be read.
  *
- * Nothing hangs by surprise: the name is opened O_NONBLOCK until its type is known. A FIFO then waits for
- * its writer in poll, where a signal ends it; the flag is taken off again, since the descriptor is ours.
+ * Nothing hangs by surprise: a name is looked at before it is opened, and opened O_NONBLOCK. A FIFO then
+ * waits for its writer in poll, where a signal ends it; the flag is taken off again, since the descriptor is
+ * ours.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -58,41 +59,157 @@ static int source_omit_directory(struct item *item)
 
 	report_status(item->report, ZC_STATUS_SOME_FAILED);
 	report_error(item->report, item->src_uri.text, &err);
-	report_say(item->report, ZC_MSG_ERROR, "-r not specified; omitting directory '%s'",
-	           zc_quote(quoted, sizeof(quoted), item->src_uri.text));
+	if (item->report->gnu) {
+		report_gnu(item->report, "-r not specified; omitting directory %S", item->src_uri.text, "",
+		           0);
+	} else {
+		report_say(item->report, ZC_MSG_ERROR, "-r not specified; omitting directory '%s'",
+		           zc_quote(quoted, sizeof(quoted), item->src_uri.text));
+	}
 	return err.code;
 }
 
-/* A path that ends in a slash or is nothing but slashes names a directory, or nothing. */
+/* Nothing but "/", ".", ".." and paths with a slash behind them name a directory without a name of its own.
+ */
 static bool source_names_directory(const char *path)
 {
-	size_t len = strlen(path);
+	size_t len;
+	const char *base = target_basename(path, &len);
 
-	return len == 0 || path[len - 1] == '/';
+	return len == 0 || base[len] == '/' || (len == 1 && base[0] == '.') ||
+	       (len == 2 && base[0] == '.' && base[1] == '.');
 }
 
-static int source_open_fd(struct item *item)
+static bool source_follows(const struct item *item)
 {
-	int res = fstat(item->src_uri.fd, &item->src_st) < 0 ? -errno : 0;
-
-	if (res == 0) {
-		res = zc_end_from_fd(&item->src, item->src_uri.fd, ZC_DIR_SRC, false);
+	switch (item->cfg->deref) {
+	case ZC_DEREF_NEVER:
+		return false;
+	case ZC_DEREF_DEFAULT:
+		return !item->cfg->recursive && !item->cfg->make_hard_links;
+	default:
+		return true;
 	}
-	return res < 0 ? item_fail(item, ZC_SIDE_SRC, 0, "fstat", res, "cannot read", NULL) : 0;
 }
 
-/* What stands behind the descriptor decides the rest. */
-static int source_look(struct item *item, int fd)
+bool source_is_name_only(const struct item *item)
 {
-	int res = 0;
+	mode_t type = item->src_st.st_mode & S_IFMT;
 
-	if (fstat(fd, &item->src_st) < 0) {
-		res = -errno;
-	} else if (S_ISDIR(item->src_st.st_mode)) {
-		close(fd);
-		return source_omit_directory(item);
-	} else {
+	if (!item->has_from) {
+		return false;
+	}
+	if (item->cfg->make_hard_links || item->cfg->make_symlinks || type == S_IFLNK) {
+		return true;
+	}
+	return item->cfg->recursive && !item->cfg->copy_contents &&
+	       (type == S_IFIFO || type == S_IFSOCK || type == S_IFCHR || type == S_IFBLK);
+}
+
+static int source_find_fd(struct item *item)
+{
+	return fstat(item->src_uri.fd, &item->src_st) < 0
+	           ? item_fail(item, ZC_SIDE_SRC, 0, "fstat", -errno, "cannot read", NULL)
+	           : 0;
+}
+
+static int source_find_directory(struct item *item)
+{
+	const char *path = item->src_uri.path;
+
+	if (path[0] == '\0' || fstatat(AT_FDCWD, path, &item->src_st, 0) < 0) {
+		return item_fail(item, ZC_SIDE_SRC, 0, "open", path[0] == '\0' ? -ENOENT : -errno,
+		                 item->report->gnu ? "cannot stat" : "cannot open", NULL);
+	}
+	if (!S_ISDIR(item->src_st.st_mode)) {
+		return item_fail(item, ZC_SIDE_SRC, 0, "open", -ENOTDIR,
+		                 item->report->gnu ? "cannot stat" : "cannot open", NULL);
+	}
+	return item->cfg->recursive ? 0 : source_omit_directory(item);
+}
+
+/* Symlinks are followed by our rules, not by the kernel's. */
+static int source_find_path(struct item *item)
+{
+	enum target_link link = source_follows(item) ? TARGET_FOLLOW : TARGET_KEEP;
+	const char *refused = NULL;
+	int res;
+
+	if (source_names_directory(item->src_uri.path)) {
+		return source_find_directory(item);
+	}
+	res = target_open(&item->from, item->src_uri.path, link, &refused);
+	if (res == 0 && item->from.inherited_fd < 0 && !item->from.exists) {
+		target_close(&item->from);
+		res = -ENOENT;
+	}
+	if (res < 0) {
+		bool unsafe = res == -EACCES && refused != NULL;
+
+		return item_fail(item, ZC_SIDE_SRC, unsafe ? ZC_STATUS_REFUSED : 0, "open", res,
+		                 unsafe              ? refused
+		                 : item->report->gnu ? "cannot stat"
+		                                     : "cannot open",
+		                 NULL);
+	}
+	if (item->from.inherited_fd >= 0) {
+		item->src_uri.kind = ZC_END_FD;
+		item->src_uri.fd = item->from.inherited_fd;
+		target_close(&item->from);
+		return source_find_fd(item);
+	}
+	item->has_from = true;
+	item->src_st = item->from.st;
+	return S_ISDIR(item->src_st.st_mode) && !item->cfg->recursive ? source_omit_directory(item) : 0;
+}
+
+int source_find(struct item *item)
+{
+	switch (item->src_uri.kind) {
+	case ZC_END_PATH:
+		return source_find_path(item);
+	case ZC_END_FD:
+		return source_find_fd(item);
+	default:
+		zc_end_from_synth(&item->src, &item->src_uri, ZC_DIR_SRC);
+		return 0;
+	}
+}
+
+/* The attributes and the decisions are those of what was looked at: something else under the name now is
+ * not copied. */
+static int source_check(struct item *item, int fd)
+{
+	struct stat st;
+
+	if (fstat(fd, &st) < 0) {
+		return -errno;
+	}
+	if (st.st_dev != item->src_st.st_dev || st.st_ino != item->src_st.st_ino ||
+	    (st.st_mode & S_IFMT) != (item->src_st.st_mode & S_IFMT)) {
+		return -ESTALE;
+	}
+	item->src_st = st;
+	return 0;
+}
+
+static int source_open_path(struct item *item)
+{
+	int flags = O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY | (item->from.magic ? 0 : O_NOFOLLOW);
+	int fd = openat(item->from.dir_fd, item->from.name, flags);
+	int res;
+
+	if (fd < 0) {
+		return item_fail(item, ZC_SIDE_SRC, 0, "open", -errno, "cannot open", NULL);
+	}
+	res = source_check(item, fd);
+	if (res == 0) {
 		res = zc_end_from_fd(&item->src, fd, ZC_DIR_SRC, true);
+	}
+	if (res == -ESTALE) {
+		close(fd);
+		return item_fail(item, ZC_SIDE_SRC, ZC_STATUS_CHANGED, "open", res,
+		                 "replaced while it was copied", NULL);
 	}
 	if (res < 0) {
 		close(fd);
@@ -101,52 +218,16 @@ static int source_look(struct item *item, int fd)
 	return 0;
 }
 
-static int source_open_at(struct item *item, int dir_fd, const char *name, int flags)
-{
-	int fd = openat(dir_fd, name, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY | flags);
-
-	return fd < 0 ? item_fail(item, ZC_SIDE_SRC, 0, "open", -errno, "cannot open", NULL)
-	              : source_look(item, fd);
-}
-
-/* Symlinks are followed by our rules, not by the kernel's. */
-static int source_open_path(struct item *item)
-{
-	const char *path = item->src_uri.path;
-	const char *refused = NULL;
-	struct target from;
-	int res;
-
-	if (source_names_directory(path)) {
-		return source_open_at(item, AT_FDCWD, path, 0);
-	}
-	res = target_open(&from, path, &refused);
-	if (res < 0) {
-		bool unsafe = res == -EACCES && refused != NULL;
-
-		return item_fail(item, ZC_SIDE_SRC, unsafe ? ZC_STATUS_REFUSED : 0, "open", res,
-		                 unsafe ? refused : "cannot open", NULL);
-	}
-	if (from.inherited_fd >= 0) {
-		item->src_uri.kind = ZC_END_FD;
-		item->src_uri.fd = from.inherited_fd;
-		res = source_open_fd(item);
-	} else {
-		res = source_open_at(item, from.dir_fd, from.name, from.magic ? 0 : O_NOFOLLOW);
-	}
-	target_close(&from);
-	return res;
-}
-
 int source_open(struct item *item)
 {
-	switch (item->src_uri.kind) {
-	case ZC_END_PATH:
-		return source_open_path(item);
-	case ZC_END_FD:
-		return source_open_fd(item);
-	default:
-		zc_end_from_synth(&item->src, &item->src_uri, ZC_DIR_SRC);
-		return 0;
+	int res;
+
+	if (item->src.ops != NULL) {
+		return 0; /* synthetic, or opened by whoever found it in a tree */
 	}
+	if (item->src_uri.kind == ZC_END_PATH) {
+		return source_open_path(item);
+	}
+	res = zc_end_from_fd(&item->src, item->src_uri.fd, ZC_DIR_SRC, false);
+	return res < 0 ? item_fail(item, ZC_SIDE_SRC, 0, "fstat", res, "cannot read", NULL) : 0;
 }

@@ -96,7 +96,7 @@ static int target_go_on(struct target *target, const char *path)
 	if (res < 0) {
 		return res;
 	}
-	close(target->dir_fd);
+	target_close(target);
 	*target = next;
 	return 0;
 }
@@ -128,7 +128,7 @@ static int target_follow(struct target *target, const char **ret_refused)
 }
 
 /* Looks at the name; follows it while it is a symlink. */
-static int target_look(struct target *target, const char **ret_refused)
+static int target_look(struct target *target, enum target_link link, const char **ret_refused)
 {
 	for (unsigned links = 0; links <= LINKS_MAX; links++) {
 		int res;
@@ -141,7 +141,7 @@ static int target_look(struct target *target, const char **ret_refused)
 			*ret_refused = "not writing through a dangling symlink";
 			return -ENOENT;
 		}
-		if (!target->exists || !S_ISLNK(target->st.st_mode)) {
+		if (!target->exists || !S_ISLNK(target->st.st_mode) || link == TARGET_KEEP) {
 			return 0;
 		}
 		res = target_follow(target, ret_refused);
@@ -158,27 +158,29 @@ static int target_look(struct target *target, const char **ret_refused)
 	return -ELOOP;
 }
 
-static int target_finish(struct target *ret_target, struct target *target, const char **ret_refused)
+static int target_finish(struct target *ret_target, struct target *target, enum target_link link,
+                         const char **ret_refused)
 {
-	int res = target_look(target, ret_refused);
+	int res = target_look(target, link, ret_refused);
 
 	if (res < 0) {
-		close(target->dir_fd);
+		target_close(target);
 		return res;
 	}
 	*ret_target = *target;
 	return 0;
 }
 
-int target_open(struct target *ret_target, const char *path, const char **ret_refused)
+int target_open(struct target *ret_target, const char *path, enum target_link link, const char **ret_refused)
 {
 	struct target target = { 0 };
 	int res = target_split(&target, AT_FDCWD, path);
 
-	return res < 0 ? res : target_finish(ret_target, &target, ret_refused);
+	return res < 0 ? res : target_finish(ret_target, &target, link, ret_refused);
 }
 
-int target_open_in(struct target *ret_target, int dir_fd, const char *name, const char **ret_refused)
+int target_open_in(struct target *ret_target, int dir_fd, const char *name, enum target_link link,
+                   const char **ret_refused)
 {
 	struct target target = { 0 };
 	int res;
@@ -188,10 +190,24 @@ int target_open_in(struct target *ret_target, int dir_fd, const char *name, cons
 	}
 	memcpy(target.name, name, strlen(name) + 1);
 	res = target_open_dir(&target, dir_fd, ".");
-	return res < 0 ? res : target_finish(ret_target, &target, ret_refused);
+	return res < 0 ? res : target_finish(ret_target, &target, link, ret_refused);
+}
+
+int target_open_at(struct target *ret_target, int dir_fd, const char *name, enum target_link link,
+                   const char **ret_refused)
+{
+	struct target target = { .dir_fd = dir_fd, .borrowed = true, .inherited_fd = -1 };
+
+	if (strlen(name) > NAME_MAX) {
+		return -ENAMETOOLONG;
+	}
+	memcpy(target.name, name, strlen(name) + 1);
+	return target_finish(ret_target, &target, link, ret_refused);
 }
 
 void target_close(struct target *target)
 {
-	close(target->dir_fd);
+	if (!target->borrowed) {
+		close(target->dir_fd);
+	}
 }

@@ -8,7 +8,8 @@
 #include "zcopy/job.h"
 
 struct target {
-	int dir_fd;               /* ours; O_PATH where the directory may only be searched */
+	int dir_fd;               /* O_PATH where the directory may only be searched        */
+	bool borrowed;            /* dir_fd is somebody else's, not closed here             */
 	bool dir_searchable_only; /* so it cannot be fsynced */
 	char name[NAME_MAX + 1];
 	bool exists;
@@ -17,14 +18,23 @@ struct target {
 	int inherited_fd; /* the name, or a link, was /dev/stdout, /dev/fd/N: that descriptor; else -1 */
 };
 
+enum target_link { /* when the name is a symlink */
+	           TARGET_FOLLOW,
+	           TARGET_KEEP,
+};
+
 /* Opens the directory that holds path and looks at the last component. Symlinks there are followed (at
- * most 40), so that the link stays and what it points at is found in its own directory.
+ * most 40), so that the link stays and what it points at is found in its own directory; or not at all.
  * 0, or -errno: -ELOOP, -ENAMETOOLONG, -ENOTDIR ..., and with ret_refused set -ENOENT for a dangling
  * link, -EACCES for a link in a sticky directory that belongs to a stranger: the kernel's
  * protected_symlinks rule (Documentation/admin-guide/sysctl/fs.rst), whatever the sysctl says. */
-int target_open(struct target *ret_target, const char *path, const char **ret_refused);
-/* name is an entry of the directory dir_fd, which stays the caller's. */
-int target_open_in(struct target *ret_target, int dir_fd, const char *name, const char **ret_refused);
+int target_open(struct target *ret_target, const char *path, enum target_link link, const char **ret_refused);
+/* name is an entry of the directory dir_fd, which stays the caller's and is opened once more. */
+int target_open_in(struct target *ret_target, int dir_fd, const char *name, enum target_link link,
+                   const char **ret_refused);
+/* The same on dir_fd itself, which the caller keeps open as long as the target is used. */
+int target_open_at(struct target *ret_target, int dir_fd, const char *name, enum target_link link,
+                   const char **ret_refused);
 void target_close(struct target *target);
 
 /* The last component of path without trailing slashes: start and length within path. */

@@ -28,11 +28,34 @@ usage_error
 begin 'words that are not in the list'
 data 10 1 a
 for option in --engine=warp --route=warp --direct=maybe --cache=x --durability=x --reflink=x --sparse=x \
-	--update=x --numa=x --hugepages=x --progress=x --on-change=x --engine= --route=; do
+	--update=x --numa=x --hugepages=x --progress=x --on-change=x --engine= --route= --preserve=x,y --preserve= \
+	--no-preserve=z --backup=x --backup=n '--exclude=['; do
 	expect 2 zcopy "$option" a b
 	usage_error
 	gone b
 done
+
+begin 'options that exclude each other'
+data 10 1 a
+for options in '-l -s' '-b -n' '-S.x --update=none' '--reflink --sparse=never' '--inplace -b' \
+	'--inplace --remove-destination' '--parents' '-T -t.' '-t. -t.' '--files-from=- --exclude-from=-' \
+	'--exclude-from=nothere' '--route=cfr --direct=always' '--pool=64K --block-size=1M'; do
+	# shellcheck disable=SC2086
+	expect 2 zcopy $options a b
+	usage_error
+	gone b
+done
+expect 2 zcopy --files-from=list a b c
+usage_error
+
+begin 'what is short for an option of cp is so here'
+data 10 1 a
+expect 0 zcopy --pr a b
+same a b
+expect 0 zcopy --f a b
+expect 2 zcopy --pro a b --prog=x
+usage_error
+says 'progress'
 
 begin 'sizes and counts'
 data 10 1 a
@@ -61,12 +84,16 @@ expect 2 env ZCOPY_ENGINE=warp sh -c "$ZCOPY a b"
 says 'ZCOPY_ENGINE'
 expect 0 env ZCOPY_ENGINE=sync sh -c "$ZCOPY a b"
 expect 0 env ZCOPY_ENGINE=warp sh -c "$ZCOPY --engine=sync a b"
+expect 2 env VERSION_CONTROL=bogus sh -c "$ZCOPY -b a b"
+says 'VERSION_CONTROL'
+expect 0 env VERSION_CONTROL=bogus sh -c "$ZCOPY a b"
 
 begin '--help and --version'
 expect 0 zcopy --help
 silent
 says 'Usage: zcopy' "$T/out"
-for option in --engine --route --durability --inplace --report --explain --dry-run --sparse --reflink; do
+for option in --engine --route --durability --inplace --report --explain --dry-run --sparse --reflink --archive \
+	--backup --exclude; do
 	says "$option" "$T/out"
 done
 expect 0 zcopy --version

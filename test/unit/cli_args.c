@@ -1,18 +1,21 @@
 /* The command line: every option lands where it should, everything wrong is one line of GNU's words. */
 #include "args.h"
+#include "option.h"
 
 #include <errno.h>
+#include <getopt.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cmocka.h>
 
 #define MAX_WORDS 24
 
-static char message[256];
+static char message[1024];
 static char words_text[2048];
 static char *words[MAX_WORDS + 1];
 
@@ -32,11 +35,13 @@ static int words_of(const char *line)
 	return count;
 }
 
+/* What was made of it is freed with the next one. */
 static struct zc_args good(const char *line)
 {
-	struct zc_args args;
+	static struct zc_args args;
 	int count = words_of(line);
 
+	zc_args_close(&args);
 	message[0] = '\0';
 	if (zc_args_parse(&args, count, words, message, sizeof(message)) != 0) {
 		fail_msg("%s: %s", line, message);
@@ -44,7 +49,7 @@ static struct zc_args good(const char *line)
 	return args;
 }
 
-static void bad(const char *line, const char *expected)
+static void bad_as(const char *line, int err, const char *expected)
 {
 	struct zc_args args;
 	struct zc_args before;
@@ -52,9 +57,14 @@ static void bad(const char *line, const char *expected)
 
 	memset(&args, 0x55, sizeof(args));
 	memcpy(&before, &args, sizeof(args));
-	assert_int_equal(zc_args_parse(&args, count, words, message, sizeof(message)), -EINVAL);
+	assert_int_equal(zc_args_parse(&args, count, words, message, sizeof(message)), err);
 	assert_string_equal(message, expected);
 	assert_memory_equal(&args, &before, sizeof(args));
+}
+
+static void bad(const char *line, const char *expected)
+{
+	bad_as(line, -EINVAL, expected);
 }
 
 static void defaults(void **state)
@@ -198,31 +208,233 @@ static void updates(void **state)
 	assert_int_equal(good("zcopy --no-clobber --update=all a b").job.update, ZC_UPDATE_NONE);
 	bad("zcopy --update=no a b", "ambiguous argument 'no' for '--update'");
 	assert_int_equal(good("zcopy --update=o a b").job.update, ZC_UPDATE_OLDER);
+
+	/* of -i and -n the last one wins; -u is beside them */
+	assert_true(good("zcopy -i a b").job.interactive);
+	assert_true(good("zcopy -n --interactive a b").job.interactive);
+	assert_int_equal(good("zcopy -n -i a b").job.update, ZC_UPDATE_ALL);
+	assert_false(good("zcopy -i -n a b").job.interactive);
+	assert_int_equal(good("zcopy -i -n a b").job.update, ZC_UPDATE_NONE);
+	assert_true(good("zcopy -iu a b").job.interactive);
+	assert_int_equal(good("zcopy -iu a b").job.update, ZC_UPDATE_OLDER);
+	assert_int_equal(good("zcopy -nui a b").job.update, ZC_UPDATE_OLDER);
 }
+
+/* Where there is no SELinux, "all" does not mean labels. */
+static unsigned labels(void)
+{
+	struct stat st;
+
+	return stat("/sys/fs/selinux/enforce", &st) == 0 ? ZC_PRESERVE_CONTEXT : 0;
+}
+
+#define BASIC (ZC_PRESERVE_MODE | ZC_PRESERVE_OWNER | ZC_PRESERVE_TIMES)
 
 static void preserved(void **state)
 {
-	const unsigned all = ZC_PRESERVE_MODE | ZC_PRESERVE_OWNER | ZC_PRESERVE_TIMES;
+	const unsigned all = BASIC | ZC_PRESERVE_LINKS | ZC_PRESERVE_XATTR | labels();
 
 	(void)state;
-	assert_int_equal(good("zcopy -p a b").job.preserve, all);
-	assert_int_equal(good("zcopy --preserve a b").job.preserve, all);
-	bad("zcopy --preserve=all a b", "'all' for '--preserve' is not in this version");
+	assert_int_equal(good("zcopy -p a b").job.preserve, BASIC);
+	assert_int_equal(good("zcopy --preserve a b").job.preserve, BASIC);
+	assert_int_equal(good("zcopy --preserve=all a b").job.preserve, all);
 	assert_int_equal(good("zcopy --preserve=mode a b").job.preserve, ZC_PRESERVE_MODE);
 	assert_int_equal(good("zcopy --preserve=own,time a b").job.preserve,
 	                 ZC_PRESERVE_OWNER | ZC_PRESERVE_TIMES);
+	assert_int_equal(good("zcopy --preserve=links,xattr a b").job.preserve,
+	                 ZC_PRESERVE_LINKS | ZC_PRESERVE_XATTR);
+	assert_int_equal(good("zcopy --preserve=x a b").job.preserve, ZC_PRESERVE_XATTR);
 	assert_int_equal(good("zcopy -p --no-preserve=timestamps a b").job.preserve,
 	                 ZC_PRESERVE_MODE | ZC_PRESERVE_OWNER);
+	assert_int_equal(good("zcopy -p --preserve=links a b").job.preserve, BASIC | ZC_PRESERVE_LINKS);
 	assert_int_equal(good("zcopy --no-preserve=mode a b").job.preserve, ZC_PRESERVE_NOT_MODE);
-	assert_int_equal(good("zcopy --no-preserve=mode -p a b").job.preserve, all);
-	bad("zcopy --preserve=links a b", "'links' for '--preserve' is not in this version");
-	bad("zcopy --preserve=mode,x a b", "'xattr' for '--preserve' is not in this version");
-	bad("zcopy --no-preserve=context a b", "'context' for '--no-preserve' is not in this version");
+	assert_int_equal(good("zcopy --no-preserve=mode -p a b").job.preserve, BASIC);
+	assert_int_equal(good("zcopy --no-preserve=mode -a a b").job.preserve, all);
+	assert_int_equal(good("zcopy -a --no-preserve=all a b").job.preserve, ZC_PRESERVE_NOT_MODE);
+	assert_int_equal(good("zcopy --no-preserve=context a b").job.preserve, 0);
 	bad("zcopy --preserve=mode, a b", "ambiguous argument '' for '--preserve'");
+	bad("zcopy --preserve= a b", "ambiguous argument '' for '--preserve'");
 	bad("zcopy --preserve=modes a b", "invalid argument 'modes' for '--preserve'");
-	bad("zcopy --preserve=a-very-long-word-indeed a b",
+	bad("zcopy --preserve=links,a-very-long-word-indeed,x a b",
 	    "invalid argument 'a-very-long-word-indeed' for '--preserve'");
 	bad("zcopy --no-preserve", "option '--no-preserve' requires an argument");
+	if (!labels()) {
+		bad("zcopy --preserve=context a b",
+		    "cannot preserve security context without an SELinux-enabled kernel");
+		bad_as("cp --preserve=context a b", -ECANCELED,
+		       "cannot preserve security context without an SELinux-enabled kernel");
+		assert_false(good("zcopy -Z a b").job.set_context);
+		assert_null(good("zcopy -Z a b").warning);
+		assert_null(good("zcopy --context=x a b").job.context);
+		assert_string_equal(good("zcopy --context=x a b").warning,
+		                    "warning: ignoring --context; it requires an SELinux-enabled kernel");
+	} else {
+		assert_true(good("zcopy -Z a b").job.set_context);
+		assert_string_equal(good("zcopy --context=x a b").job.context, "x");
+		assert_int_equal(good("zcopy -aZ a b").job.preserve, all & ~(unsigned)ZC_PRESERVE_CONTEXT);
+		bad("zcopy -Z --preserve=context a b", "cannot set target context and preserve it");
+	}
+}
+
+/* What is asked for by name must work; what "all" means beside the basics need not. */
+static void required(void **state)
+{
+	(void)state;
+	assert_int_equal(good("zcopy a b").job.require, 0);
+	assert_int_equal(good("zcopy -p a b").job.require, BASIC);
+	assert_int_equal(good("zcopy -d a b").job.require, 0);
+	assert_int_equal(good("zcopy -a a b").job.require, BASIC);
+	assert_int_equal(good("zcopy --preserve=all a b").job.require, BASIC);
+	assert_int_equal(good("zcopy --preserve=xattr,mode a b").job.require,
+	                 ZC_PRESERVE_XATTR | ZC_PRESERVE_MODE);
+	assert_int_equal(good("zcopy -a --preserve=xattr a b").job.require, BASIC | ZC_PRESERVE_XATTR);
+	assert_int_equal(good("zcopy --preserve=xattr --no-preserve=xattr a b").job.require, 0);
+	assert_int_equal(good("zcopy --preserve=xattr --no-preserve=all a b").job.require, 0);
+	assert_int_equal(good("zcopy -a --no-preserve=ownership a b").job.require,
+	                 ZC_PRESERVE_MODE | ZC_PRESERVE_TIMES);
+	assert_true(good("zcopy -a a b").job.xattr_hushed);
+	assert_false(good("zcopy --preserve=all a b").job.xattr_hushed);
+	assert_false(good("zcopy -a --preserve=xattr a b").job.xattr_hushed);
+}
+
+static void trees(void **state)
+{
+	struct zc_job_cfg job;
+
+	(void)state;
+	assert_true(good("zcopy -r a b").job.recursive);
+	assert_true(good("zcopy -R a b").job.recursive);
+	assert_true(good("zcopy --rec a b").job.recursive);
+	assert_int_equal(good("zcopy -r a b").job.deref, ZC_DEREF_DEFAULT);
+	job = good("zcopy -a a b").job;
+	assert_true(job.recursive);
+	assert_int_equal(job.deref, ZC_DEREF_NEVER);
+	assert_true(good("zcopy --arc a b").job.recursive);
+	job = good("zcopy -d a b").job;
+	assert_false(job.recursive);
+	assert_int_equal(job.deref, ZC_DEREF_NEVER);
+	assert_int_equal(job.preserve, ZC_PRESERVE_LINKS);
+	assert_int_equal(good("zcopy -P a b").job.deref, ZC_DEREF_NEVER);
+	assert_int_equal(good("zcopy -rL a b").job.deref, ZC_DEREF_ALWAYS);
+	assert_int_equal(good("zcopy -aH a b").job.deref, ZC_DEREF_OPERANDS);
+	assert_int_equal(good("zcopy -Ha a b").job.deref, ZC_DEREF_NEVER);
+	assert_int_equal(good("zcopy -LHP a b").job.deref, ZC_DEREF_NEVER);
+	assert_int_equal(good("zcopy --no-dereference --dereference a b").job.deref, ZC_DEREF_ALWAYS);
+	assert_int_equal(good("zcopy -rl a b").job.deref, ZC_DEREF_ALWAYS); /* as cp */
+	assert_int_equal(good("zcopy -al a b").job.deref, ZC_DEREF_NEVER);
+	assert_true(good("zcopy -l a b").job.make_hard_links);
+	assert_true(good("zcopy --link a b").job.make_hard_links);
+	assert_true(good("zcopy -s a b").job.make_symlinks);
+	assert_true(good("zcopy --symbolic-link a b").job.make_symlinks);
+	bad("zcopy -ls a b", "cannot make both hard and symbolic links");
+	assert_true(good("zcopy -x a b").job.one_file_system);
+	assert_true(good("zcopy --one-file-system a b").job.one_file_system);
+	assert_true(good("zcopy --copy-contents a b").job.copy_contents);
+	assert_true(good("zcopy --keep-directory-symlink a b").job.keep_dir_links);
+	assert_true(good("zcopy --strip-trailing-slashes a b").job.strip_slashes);
+	assert_true(good("zcopy --attributes-only a b").job.attributes_only);
+	assert_true(good("zcopy --remove-destination a b").job.remove_dest);
+	assert_true(good("zcopy --debug a b").job.debug);
+	assert_true(good("zcopy --debug a b").job.verbose);
+	assert_true(good("zcopy --parents a /").job.parents);
+	assert_true(good("zcopy --path -t b a").job.parents);   /* its old name */
+	assert_true(good("zcopy --parents a b c").job.parents); /* the job finds out */
+	bad("zcopy --parents a /dev/null", "with --parents, the destination must be a directory");
+	bad("zcopy --parents a nowhere", "with --parents, the destination must be a directory");
+	bad("zcopy --parents -T a /", "with --parents, the destination must be a directory");
+}
+
+static void backups(void **state)
+{
+	static const struct {
+		const char *word;
+		enum zc_backup backup;
+	} controls[] = {
+		{ "none", ZC_BACKUP_NONE },         { "off", ZC_BACKUP_NONE },
+		{ "numbered", ZC_BACKUP_NUMBERED }, { "t", ZC_BACKUP_NUMBERED },
+		{ "existing", ZC_BACKUP_EXISTING }, { "nil", ZC_BACKUP_EXISTING },
+		{ "simple", ZC_BACKUP_SIMPLE },     { "never", ZC_BACKUP_SIMPLE },
+		{ "nu", ZC_BACKUP_NUMBERED },       { "", ZC_BACKUP_EXISTING },
+	};
+	char line[64];
+
+	(void)state;
+	for (size_t i = 0; i < ZC_ARRAY_LEN(controls); i++) {
+		snprintf(line, sizeof(line), "zcopy --backup=%s a b", controls[i].word);
+		unsetenv("VERSION_CONTROL");
+		assert_int_equal(good(line).job.backup, controls[i].backup);
+		setenv("VERSION_CONTROL", controls[i].word, 1);
+		assert_int_equal(good("zcopy -b a b").job.backup, controls[i].backup);
+		assert_int_equal(good("zcopy --backup=numbered -b a b").job.backup, ZC_BACKUP_NUMBERED);
+		assert_int_equal(good("zcopy a b").job.backup, ZC_BACKUP_NONE);
+	}
+	setenv("VERSION_CONTROL", "bogus", 1);
+	bad("zcopy -b a b", "invalid argument 'bogus' for '$VERSION_CONTROL'");
+	bad("zcopy -S.x a b", "invalid argument 'bogus' for '$VERSION_CONTROL'");
+	good("zcopy a b"); /* nobody asks for it */
+	unsetenv("VERSION_CONTROL");
+	bad("zcopy --backup=n a b", "ambiguous argument 'n' for 'backup type'");
+	bad("zcopy --backup=x a b", "invalid argument 'x' for 'backup type'");
+	bad("zcopy --backup=x -n a b", "--backup is mutually exclusive with -n or --update=none-fail");
+	bad("zcopy -b --update=none-fail a b",
+	    "--backup is mutually exclusive with -n or --update=none-fail");
+	bad("zcopy -b --update=none a b", "--backup is mutually exclusive with -n or --update=none-fail");
+	bad("zcopy -n --backup=none a b", "--backup is mutually exclusive with -n or --update=none-fail");
+	assert_int_equal(good("zcopy -bu a b").job.backup, ZC_BACKUP_EXISTING);
+	bad("zcopy --inplace -b a b", "--inplace and --backup exclude each other");
+	bad("zcopy --inplace --remove-dest a b", "--inplace and --remove-destination exclude each other");
+}
+
+static void suffixes(void **state)
+{
+	(void)state;
+	assert_string_equal(good("zcopy -b a b").job.backup_suffix, "~");
+	assert_string_equal(good("zcopy -S .bak a b").job.backup_suffix, ".bak");
+	assert_int_equal(good("zcopy -S .bak a b").job.backup, ZC_BACKUP_EXISTING);
+	assert_string_equal(good("zcopy --suf=.bak a b").job.backup_suffix, ".bak");
+	assert_string_equal(good("zcopy --suffix= -b a b").job.backup_suffix, "~");
+	assert_string_equal(good("zcopy -S /x a b").job.backup_suffix, "~");
+	assert_string_equal(good("zcopy -S x/../y a b").job.backup_suffix, "~");
+	setenv("SIMPLE_BACKUP_SUFFIX", ".old", 1);
+	assert_string_equal(good("zcopy -b a b").job.backup_suffix, ".old");
+	assert_string_equal(good("zcopy -S .bak a b").job.backup_suffix, ".bak");
+	assert_int_equal(good("zcopy a b").job.backup, ZC_BACKUP_NONE);
+	setenv("SIMPLE_BACKUP_SUFFIX", "/.old", 1);
+	assert_string_equal(good("zcopy -b a b").job.backup_suffix, "~");
+	unsetenv("SIMPLE_BACKUP_SUFFIX");
+}
+
+/* The rules arrive in the order in which they were given, and -0 also after its list. */
+static void filters(void **state)
+{
+	char list[] = "/tmp/unit_cli_args.XXXXXX";
+	char line[256];
+	const struct zc_filter *filter;
+	int fd = mkstemp(list);
+
+	(void)state;
+	assert_true(fd >= 0);
+	assert_int_equal(write(fd, "+ *.h\0*.c", 10), 10);
+	close(fd);
+	assert_null(good("zcopy a b").job.filter);
+	assert_null(good("zcopy --null a b").job.filter);
+	filter = good("zcopy --exclude=*.o --include x.* --exclude x.c a b").job.filter;
+	assert_true(zc_filter_excludes(filter, "x.o", false));
+	assert_false(zc_filter_excludes(filter, "x.c", false));
+	filter = good("zcopy --include x.* --exclude=*.o a b").job.filter;
+	assert_false(zc_filter_excludes(filter, "x.o", false));
+	snprintf(line, sizeof(line), "zcopy --exclude-from=%s -0 --exclude=*.h a b", list);
+	filter = good(line).job.filter;
+	assert_true(zc_filter_excludes(filter, "a.c", false));
+	assert_false(zc_filter_excludes(filter, "a.h", false));
+	bad("zcopy --exclude-from=/nonexistent a b",
+	    "/nonexistent: it cannot be opened: No such file or directory");
+	bad("zcopy --exclude-from=- --exclude-from=- a b", "standard input can be one list of names only");
+	bad("zcopy --files-from=- --exclude-from=- a b", "standard input can be one list of names only");
+	bad("zcopy --files-from=l a b c", "with --files-from there is one SOURCE, in which the names are");
+	assert_string_equal(good("zcopy --files-from=l a b").job.files_from, "l");
+	assert_true(good("zcopy -0 --files-from=l a b").job.names_end_in_nul);
+	unlink(list);
 }
 
 static void numbers(void **state)
@@ -307,9 +519,11 @@ static void options_refused(void **state)
 	(void)state;
 	bad("zcopy --foo a b", "unrecognized option '--foo'");
 	bad("zcopy --foo=bar a b", "unrecognized option '--foo=bar'");
-	bad("zcopy --archive a b", "unrecognized option '--archive'");
-	bad("zcopy -r a b", "invalid option -- 'r'");
-	bad("zcopy -fr a b", "invalid option -- 'r'");
+	bad("zcopy --archives a b", "unrecognized option '--archives'");
+	bad("zcopy -Q a b", "invalid option -- 'Q'");
+	bad("zcopy -fQ a b", "invalid option -- 'Q'");
+	bad("zcopy a b --suffix", "option '--suffix' requires an argument");
+	bad("zcopy --recursive=x a b", "option '--recursive' doesn't allow an argument");
 	bad("zcopy -\x01 a b", "invalid option -- '\\001'");
 	bad("zcopy a b -t", "option requires an argument -- 't'");
 	bad("zcopy a b --target-directory", "option '--target-directory' requires an argument");
@@ -321,11 +535,54 @@ static void options_refused(void **state)
 	bad("zcopy --engine=warp a b", "invalid argument 'warp' for '--engine'");
 	bad("zcopy --engine=AUTO a b", "invalid argument 'AUTO' for '--engine'");
 	bad("zcopy --engine=\x1b[1m a b", "invalid argument '\\033[1m' for '--engine'");
-	bad("zcopy --no a b", "option '--no' is ambiguous; possibilities: '--no-clobber' '--no-preserve' "
-	                      "'--no-target-directory'");
-	bad("zcopy --pr=x a b", "option '--pr=x' is ambiguous; possibilities: '--preserve' '--progress'");
+	bad("zcopy --no a b", "option '--no' is ambiguous; possibilities: '--no-dereference' '--no-clobber' "
+	                      "'--no-preserve' '--no-target-directory'");
+	bad("zcopy --re=x a b", "option '--re=x' is ambiguous; possibilities: '--recursive' "
+	                        "'--remove-destination' '--reflink' '--report'");
 	bad("zcopy --reflink --sparse=always a b", "--reflink can be used only with --sparse=auto");
 	bad("zcopy --reflink --sparse=never a b", "--reflink can be used only with --sparse=auto");
+}
+
+/* What is short for one option of cp's is so here, whatever of ours begins alike. */
+static void abbreviations(void **state)
+{
+	char line[64];
+	char name[32];
+	unsigned count = 0;
+
+	(void)state;
+	assert_int_equal(good("zcopy --pr a b").job.preserve, BASIC);
+	assert_int_equal(good("zcopy --pr=links a b").job.preserve, ZC_PRESERVE_LINKS);
+	assert_int_equal(good("zcopy --f a b").job.force, true);
+	assert_int_equal(good("zcopy --t d a").job.dest_is_dir, true);
+	assert_int_equal(good("zcopy --t=d a").job.dest_is_dir, true);
+	assert_true(good("zcopy --i a b").job.interactive);
+	assert_int_equal(good("zcopy --b a b").job.backup, ZC_BACKUP_EXISTING);
+	assert_int_equal(good("zcopy --prog=json a b").progress, ZC_PROGRESS_JSON);
+	/* every beginning of every option means for zcopy what it means for cp, if cp has one for it */
+	for (const struct option_row *row; (row = option_at(count)); count++) {
+		for (size_t len = 1; row->name && !row->own && len <= strlen(row->name); len++) {
+			const char *arg = row->has_arg == required_argument ? "=auto" : "";
+			struct zc_args args;
+			int count_of_words;
+
+			snprintf(name, sizeof(name), "%.*s", (int)len, row->name);
+			snprintf(line, sizeof(line), "cp --%s%s a b", name, arg);
+			count_of_words = words_of(line);
+			if (zc_args_parse(&args, count_of_words, words, message, sizeof(message)) < 0 &&
+			    strstr(message, "ambiguous;")) {
+				continue;
+			}
+			zc_args_close(&args);
+			snprintf(line, sizeof(line), "zcopy --%s%s a b", name, arg);
+			count_of_words = words_of(line);
+			if (zc_args_parse(&args, count_of_words, words, message, sizeof(message)) < 0) {
+				assert_null(strstr(message, "ambiguous;"));
+			} else {
+				zc_args_close(&args);
+			}
+		}
+	}
 }
 
 static void environment(void **state)
@@ -380,6 +637,62 @@ static void commands(void **state)
 	assert_int_equal(rmdir(dir), 0);
 }
 
+/* Called as cp: GNU's options and no others, names that are names, GNU's words. */
+static void personality(void **state)
+{
+	struct zc_args args;
+	const struct option_row *row;
+	char line[64];
+	char expected[128];
+
+	(void)state;
+	assert_true(zc_args_is_cp("cp"));
+	assert_true(zc_args_is_cp("/usr/bin/cp"));
+	assert_true(zc_args_is_cp("./cp"));
+	assert_false(zc_args_is_cp("scp"));
+	assert_false(zc_args_is_cp("cp/zcopy"));
+	assert_false(zc_args_is_cp("cpx"));
+	assert_false(zc_args_is_cp(""));
+	assert_false(zc_args_is_cp(NULL));
+
+	args = good("/bin/cp - a:b");
+	assert_true(args.job.gnu_cp);
+	assert_int_equal(args.progress, ZC_PROGRESS_NEVER);
+	assert_string_equal(args.job.sources[0], "-");
+	assert_string_equal(args.job.dest, "a:b");
+	good("cp null: zero:x");
+	good("cp tcp://a:1 b");
+	assert_int_equal(good("cp help b").command, ZC_COMMAND_COPY);
+	assert_int_equal(good("cp bench b").command, ZC_COMMAND_COPY);
+	assert_int_equal(good("cp --pr=links a b").job.preserve, ZC_PRESERVE_LINKS);
+	assert_false(good("zcopy a b").job.gnu_cp);
+	for (size_t i = 0; (row = option_at(i)); i++) {
+		if (row->own && row->name) {
+			snprintf(line, sizeof(line), "cp --%s a b", row->name);
+			snprintf(expected, sizeof(expected), "unrecognized option '--%s'", row->name);
+			bad(line, expected);
+		}
+	}
+	bad("cp -j2 a b", "invalid option -- 'j'");
+	bad("cp -q a b", "invalid option -- 'q'");
+	bad("cp -0 a b", "invalid option -- '0'");
+	bad("cp version", "missing destination file operand after 'version'");
+	bad("cp it's", "missing destination file operand after \"it's\"");
+	bad("cp a\x1b", "missing destination file operand after 'a'$'\\033'");
+	bad("cp -T a b c$", "extra operand 'c$'");
+	bad_as("cp -T -t d a", -ECANCELED,
+	       "cannot combine --target-directory (-t) and --no-target-directory (-T)");
+	bad_as("cp -t d -t e a", -ECANCELED, "multiple target directories specified");
+	bad("cp --reflink=x a b", "invalid argument 'x' for '--reflink'\nValid arguments are:\n"
+	                          "  - 'auto'\n  - 'always'\n  - 'never'");
+	bad("cp --backup=n a b", "ambiguous argument 'n' for 'backup type'\nValid arguments are:\n"
+	                         "  - 'none', 'off'\n  - 'simple', 'never'\n  - 'existing', 'nil'\n"
+	                         "  - 'numbered', 't'");
+	setenv("ZCOPY_ENGINE", "sync", 1);
+	assert_int_equal(good("cp a b").job.engine, ZC_ENGINE_SYNC);
+	unsetenv("ZCOPY_ENGINE");
+}
+
 static void short_message_buffer(void **state)
 {
 	struct zc_args args;
@@ -393,34 +706,59 @@ static void short_message_buffer(void **state)
 	assert_string_equal(message, "missing file operand");
 }
 
-static char *help_text(void)
+static char *help_text(bool gnu_cp)
 {
 	char *text;
 	size_t len;
 	FILE *file = open_memstream(&text, &len);
 
 	assert_non_null(file);
-	zc_args_help(file);
+	zc_args_help(file, gnu_cp);
 	assert_int_equal(fclose(file), 0);
 	return text;
 }
 
 static void help_fits_a_terminal(void **state)
 {
-	char *text = help_text();
+	(void)state;
+	for (int gnu_cp = 0; gnu_cp < 2; gnu_cp++) {
+		char *text = help_text(gnu_cp);
+
+		for (const char *line = text; *line != '\0'; line += strcspn(line, "\n") + 1) {
+			assert_true(strcspn(line, "\n") <= 80);
+		}
+		free(text);
+	}
+}
+
+/* cp's --help has none of our own options, zcopy's has all there are. */
+static void help_by_name(void **state)
+{
+	char *ours = help_text(false);
+	char *cps = help_text(true);
+	const struct option_row *row;
+	char name[40];
 
 	(void)state;
-	for (const char *line = text; *line != '\0'; line += strcspn(line, "\n") + 1) {
-		assert_true(strcspn(line, "\n") <= 80);
+	for (size_t i = 0; (row = option_at(i)); i++) {
+		if (!row->apply) {
+			continue;
+		}
+		snprintf(name, sizeof(name), row->name ? " --%s" : "  -%s",
+		         row->name ? row->name : (const char[]){ row->letter, '\0' });
+		assert_non_null(strstr(ours, name));
+		assert_int_equal(strstr(cps, name) == NULL, row->own);
 	}
-	free(text);
+	assert_non_null(strstr(cps, "Usage: cp "));
+	free(ours);
+	free(cps);
 }
 
 /* The completion's list is --help's, word for word and in its order. */
 static void completion_is_help(void **state)
 {
 	FILE *file = fopen(ZC_COMPLETION, "r");
-	char *text = help_text();
+	char *text = help_text(false);
 	char line[128];
 	const char *at = text;
 	unsigned count = 0;
@@ -452,17 +790,20 @@ static void completion_is_help(void **state)
 
 static void version(void **state)
 {
-	char *text;
-	size_t len;
-	FILE *file = open_memstream(&text, &len);
-
 	(void)state;
-	assert_non_null(file);
-	zc_args_version(file);
-	assert_int_equal(fclose(file), 0);
-	assert_int_equal(strncmp(text, "zcopy ", 6), 0);
-	assert_int_equal(text[len - 1], '\n');
-	free(text);
+	for (int gnu_cp = 0; gnu_cp < 2; gnu_cp++) {
+		const char *name = gnu_cp ? "cp (zcopy) " : "zcopy ";
+		char *text;
+		size_t len;
+		FILE *file = open_memstream(&text, &len);
+
+		assert_non_null(file);
+		zc_args_version(file, gnu_cp);
+		assert_int_equal(fclose(file), 0);
+		assert_int_equal(strncmp(text, name, strlen(name)), 0);
+		assert_int_equal(text[len - 1], '\n');
+		free(text);
+	}
 }
 
 /* Any words at all: a result, or one printable line. */
@@ -480,6 +821,10 @@ static void noise(void **state)
 		"--help",   "--report=-", "bench",      "-\n",
 		"--no",     "--hugep=2M", "--route=",   "--sparse=always",
 		"--direct", "auto",       "--version=", "999999999999999999999",
+		"-a",       "-ls",        "-b",         "--backup=",
+		"numbered", "-S",         "--exclude=", "--exclude",
+		"-i",       "--parents",  "--context=", "--files-from=l",
+		"-0",       "-rRdHLP",    "--att",      "--exclude-from=/",
 	};
 
 	(void)state;
@@ -487,9 +832,10 @@ static void noise(void **state)
 	for (int i = 0; i < 100000; i++) {
 		struct zc_args args;
 		struct zc_args before;
-		char line[512] = "zcopy";
+		char line[512];
 		int count;
 
+		strcpy(line, random() & 1 ? "zcopy" : "cp");
 		for (long k = random() % 9; k > 0; k--) {
 			strcat(line, random() & 1 ? " " : "");
 			strcat(line, parts[(size_t)random() % ZC_ARRAY_LEN(parts)]);
@@ -502,12 +848,14 @@ static void noise(void **state)
 			assert_int_equal(message[0], '\0');
 			assert_true(args.command != ZC_COMMAND_COPY ||
 			            (args.job.source_count > 0 && args.job.dest && args.job.sources[0]));
+			zc_args_close(&args);
 			continue;
 		}
 		assert_memory_equal(&args, &before, sizeof(args));
 		assert_true(strlen(message) > 5);
 		for (const char *at = message; *at != '\0'; at++) {
-			assert_true((unsigned char)*at >= 0x20 && *at != 0x7f);
+			assert_true(((unsigned char)*at >= 0x20 && *at != 0x7f) ||
+			            (*at == '\n' && line[0] == 'c'));
 		}
 	}
 }
@@ -522,13 +870,21 @@ int main(void)
 		cmocka_unit_test(enumerated),
 		cmocka_unit_test(updates),
 		cmocka_unit_test(preserved),
+		cmocka_unit_test(required),
+		cmocka_unit_test(trees),
+		cmocka_unit_test(backups),
+		cmocka_unit_test(suffixes),
+		cmocka_unit_test(filters),
 		cmocka_unit_test(numbers),
 		cmocka_unit_test(numbers_refused),
 		cmocka_unit_test(options_refused),
+		cmocka_unit_test(abbreviations),
 		cmocka_unit_test(environment),
 		cmocka_unit_test(commands),
+		cmocka_unit_test(personality),
 		cmocka_unit_test(short_message_buffer),
 		cmocka_unit_test(help_fits_a_terminal),
+		cmocka_unit_test(help_by_name),
 		cmocka_unit_test(completion_is_help),
 		cmocka_unit_test(version),
 		cmocka_unit_test(noise),
@@ -538,5 +894,7 @@ int main(void)
 	unsetenv("ZCOPY_ENGINE");
 	unsetenv("ZCOPY_JOBS");
 	unsetenv("POSIXLY_CORRECT");
+	unsetenv("VERSION_CONTROL");
+	unsetenv("SIMPLE_BACKUP_SUFFIX");
 	return cmocka_run_group_tests_name("cli/args", tests, NULL, NULL);
 }

@@ -6,3 +6,5 @@ endforeach()
 target_link_options(unit_job_commit PRIVATE -Wl,--wrap=openat,--wrap=openat64
                     -Wl,--wrap=faccessat,--wrap=renameat2)
 target_link_libraries(unit_job_report PRIVATE ${ZC_JANSSON})
+zc_unit(job_filter job)
+target_link_options(unit_job_meta PRIVATE -Wl,--wrap=flistxattr,--wrap=fgetxattr)

@@ -100,7 +100,7 @@ static int begin(struct commit *commit, struct target *target, const char *name)
 	int res;
 
 	memset(&fallbacks, 0, sizeof(fallbacks));
-	assert_int_equal(target_open(target, in_dir(name), &refused), 0);
+	assert_int_equal(target_open(target, in_dir(name), TARGET_FOLLOW, &refused), 0);
 	res = commit_begin(commit, target, 0644, 0022, &fallbacks, &op);
 	assert_non_null(op);
 	return res;
@@ -485,7 +485,7 @@ static int make_one(struct maker *maker, const char *path)
 	struct target target;
 	struct commit commit;
 	char *text = malloc(BIG);
-	int res = target_open(&target, path, &why);
+	int res = target_open(&target, path, TARGET_FOLLOW, &why);
 
 	if (res == 0) {
 		res = commit_begin(&commit, &target, 0644, 0, &log, &why);

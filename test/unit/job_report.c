@@ -80,7 +80,8 @@ static void nothing(void **state)
 	assert_true(json_is_true(json_object_get(root, "ok")));
 	assert_int_equal(number(root, "exit_code"), 0);
 	expect_keys(json_object_get(root, "bytes"), "logical data holes");
-	expect_keys(json_object_get(root, "items"), "files skipped failed");
+	expect_keys(json_object_get(root, "items"),
+	            "files directories symlinks hardlinks specials skipped failed");
 	expect_keys(json_object_get(root, "seconds"), "total copy durable");
 	assert_true(json_real_value(json_object_get(json_object_get(root, "seconds"), "total")) == 1.5);
 	expect_keys(json_object_get(root, "cpu_seconds"), "user system");
@@ -119,7 +120,8 @@ static void everything(void **state)
 	expect_keys(root, ALWAYS " engine pool durability");
 	assert_true(json_is_true(json_object_get(root, "ok")));
 	assert_string_equal(text_of(root, "durability"), "full");
-	expect_keys(json_object_get(root, "items"), "files skipped failed links_cut");
+	expect_keys(json_object_get(root, "items"),
+	            "files directories symlinks hardlinks specials skipped failed links_cut");
 	part = json_object_get(root, "routes");
 	expect_keys(part, "cfr buffer");
 	json_object_foreach(part, key, value)

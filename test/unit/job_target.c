@@ -33,13 +33,13 @@ static const char *refused;
 static int look(struct target *target, const char *path)
 {
 	refused = NULL;
-	return target_open(target, path, &refused);
+	return target_open(target, path, TARGET_FOLLOW, &refused);
 }
 
 static int look_in(struct target *target, const char *dir, const char *name)
 {
 	int fd = open(dir, O_PATH | O_DIRECTORY);
-	int res = target_open_in(target, fd, name, &refused);
+	int res = target_open_in(target, fd, name, TARGET_FOLLOW, &refused);
 
 	close(fd);
 	return res;

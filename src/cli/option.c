@@ -1,0 +1,280 @@
+/*
+ * The option table: letter, words or range, where the value goes, and the lines of --help of each option.
+ * What an option does with its argument is in values.c; what no option says alone is in args.c.
+ */
+#include "option.h"
+
+#include <getopt.h>
+
+static int set_help(struct parse *parse, const struct option_row *row, const char *arg)
+{
+	(void)row;
+	(void)arg;
+	parse->args.command = ZC_COMMAND_HELP;
+	return OPTION_STOP;
+}
+
+static int set_version(struct parse *parse, const struct option_row *row, const char *arg)
+{
+	(void)row;
+	(void)arg;
+	parse->args.command = ZC_COMMAND_VERSION;
+	return OPTION_STOP;
+}
+
+static const struct word when_words[] = {
+	{ "auto", ZC_WHEN_AUTO },
+	{ "always", ZC_WHEN_ALWAYS },
+	{ "never", ZC_WHEN_NEVER },
+	{ NULL, 0 },
+};
+static const struct word sparse_words[] = {
+	{ "never", ZC_WHEN_NEVER },
+	{ "auto", ZC_WHEN_AUTO },
+	{ "always", ZC_WHEN_ALWAYS },
+	{ NULL, 0 },
+};
+static const struct word update_words[] = {
+	{ "all", ZC_UPDATE_ALL },
+	{ "none", ZC_UPDATE_NONE },
+	{ "none-fail", ZC_UPDATE_NONE_FAIL },
+	{ "older", ZC_UPDATE_OLDER },
+	{ NULL, 0 },
+};
+static const struct word backup_words[] = {
+	/* words of one value side by side, for messages */
+	{ "none", ZC_BACKUP_NONE },
+	{ "off", ZC_BACKUP_NONE },
+	{ "simple", ZC_BACKUP_SIMPLE },
+	{ "never", ZC_BACKUP_SIMPLE },
+	{ "existing", ZC_BACKUP_EXISTING },
+	{ "nil", ZC_BACKUP_EXISTING },
+	{ "numbered", ZC_BACKUP_NUMBERED },
+	{ "t", ZC_BACKUP_NUMBERED },
+	{ NULL, 0 },
+};
+static const struct word durability_words[] = {
+	{ "none", ZC_DURABILITY_NONE },
+	{ "data", ZC_DURABILITY_DATA },
+	{ "full", ZC_DURABILITY_FULL },
+	{ NULL, 0 },
+};
+static const struct word change_words[] = {
+	{ "retry", ZC_ON_CHANGE_RETRY },
+	{ "warn", ZC_ON_CHANGE_WARN },
+	{ "fail", ZC_ON_CHANGE_FAIL },
+	{ NULL, 0 },
+};
+static const struct word engine_words[] = {
+	{ "auto", ZC_ENGINE_AUTO },
+	{ "uring", ZC_ENGINE_URING },
+	{ "sync", ZC_ENGINE_SYNC },
+	{ NULL, 0 },
+};
+static const struct word route_words[] = {
+	{ "auto", ZC_ROUTE_AUTO },
+	{ "reflink", ZC_ROUTE_REFLINK },
+	{ "cfr", ZC_ROUTE_CFR },
+	{ "sendfile", ZC_ROUTE_SENDFILE },
+	{ "splice", ZC_ROUTE_SPLICE },
+	{ "buffer", ZC_ROUTE_BUFFER },
+	{ NULL, 0 },
+};
+static const struct word cache_words[] = {
+	{ "auto", ZC_CACHE_AUTO },
+	{ "keep", ZC_CACHE_KEEP },
+	{ "drop", ZC_CACHE_DROP },
+	{ NULL, 0 },
+};
+static const struct word huge_words[] = {
+	{ "auto", ZC_HUGE_AUTO },
+	{ "never", ZC_HUGE_NEVER },
+	{ NULL, 0 },
+};
+static const struct word numa_words[] = {
+	{ "auto", false },
+	{ "off", true },
+	{ NULL, 0 },
+};
+static const struct word progress_words[] = {
+	{ "auto", ZC_PROGRESS_AUTO },
+	{ "always", ZC_PROGRESS_ALWAYS },
+	{ "never", ZC_PROGRESS_NEVER },
+	{ "json", ZC_PROGRESS_JSON },
+	{ NULL, 0 },
+};
+
+#define JOB(member)   offsetof(struct parse, args.job.member)
+#define ARGS(member)  offsetof(struct parse, args.member)
+#define PARSE(member) offsetof(struct parse, member)
+
+/* clang-format off */
+static const struct option_row option_rows[] = {
+	{ .help = "Trees and links:" },
+	{ .letter = 'R', .other_letter = 'r', .name = "recursive", .apply = set_flag, .field = JOB(recursive),
+	  .help = "copy directories with all that is in them" },
+	{ .letter = 'a', .name = "archive", .apply = set_archive,
+	  .help = "the same as -dR, and keep all attributes" },
+	{ .letter = 'd', .apply = set_links,
+	  .help = "the same as -P, and keep hard links" },
+	{ .letter = 'P', .name = "no-dereference", .apply = set_value, .field = JOB(deref),
+	  .value = ZC_DEREF_NEVER,
+	  .help = "copy symbolic links as such (with -R the default)" },
+	{ .letter = 'H', .apply = set_value, .field = JOB(deref), .value = ZC_DEREF_OPERANDS,
+	  .help = "follow those that are a SOURCE" },
+	{ .letter = 'L', .name = "dereference", .apply = set_value, .field = JOB(deref),
+	  .value = ZC_DEREF_ALWAYS,
+	  .help = "follow all of them" },
+	{ .letter = 'l', .name = "link", .apply = set_flag, .field = JOB(make_hard_links),
+	  .help = "make hard links instead of copies" },
+	{ .letter = 's', .name = "symbolic-link", .apply = set_flag, .field = JOB(make_symlinks),
+	  .help = "make symbolic links instead of copies" },
+	{ .letter = 'x', .name = "one-file-system", .apply = set_flag, .field = JOB(one_file_system),
+	  .help = "do not go into other file systems" },
+	{ .name = "parents", .apply = set_flag, .field = JOB(parents),
+	  .help = "put a/b/SOURCE to DIRECTORY/a/b/SOURCE" },
+	{ .name = "copy-contents", .apply = set_flag, .field = JOB(copy_contents),
+	  .help = "read the FIFOs and devices of a tree" },
+	{ .name = "keep-directory-symlink", .apply = set_flag, .field = JOB(keep_dir_links),
+	  .help = "follow existing links to directories in DEST" },
+	{ .name = "strip-trailing-slashes", .apply = set_flag, .field = JOB(strip_slashes),
+	  .help = "take them off each SOURCE" },
+	{ .name = "exclude", .own = true, .has_arg = required_argument, .apply = set_rule, .value = true,
+	  .arg = "GLOB",
+	  .help = "leave out what matches, as rsync does: the first\n"
+		  "GLOB that matches decides; /GLOB: from the top,\n"
+		  "GLOB/: only directories, **: also across slashes" },
+	{ .name = "include", .own = true, .has_arg = required_argument, .apply = set_rule, .arg = "GLOB",
+	  .help = "take what matches" },
+	{ .name = "exclude-from", .own = true, .has_arg = required_argument, .apply = set_rule,
+	  .value = true, .min = true, .arg = "FILE",
+	  .help = "GLOBs to leave out, one a line; + GLOB: to take" },
+	{ .name = "files-from", .own = true, .has_arg = required_argument, .apply = set_text,
+	  .field = JOB(files_from), .arg = "FILE",
+	  .help = "copy what FILE names in SOURCE, one a line" },
+	{ .letter = '0', .name = "null", .own = true, .apply = set_flag, .field = JOB(names_end_in_nul),
+	  .help = "in these files names end in NUL" },
+
+	{ .help = "What is replaced, and what is kept:" },
+	{ .letter = 'f', .name = "force", .apply = set_flag, .field = JOB(force),
+	  .help = "replace a file that may not be opened for\nwriting" },
+	{ .letter = 'i', .name = "interactive", .apply = set_value, .field = PARSE(ask), .value = ASK_USER,
+	  .help = "ask before replacing" },
+	{ .letter = 'n', .name = "no-clobber", .apply = set_value, .field = PARSE(ask), .value = ASK_SKIP,
+	  .help = "skip what exists, with status 0" },
+	{ .letter = 'u', .name = "update", .has_arg = optional_argument, .apply = set_word,
+	  .field = JOB(update), .words = update_words, .bare = "older",
+	  .help = "which existing files are replaced: all (default),\n"
+		  "none, none-fail (status 1), or older ones (-u)" },
+	{ .letter = 'b', .name = "backup", .has_arg = optional_argument, .apply = set_backup,
+	  .words = backup_words,
+	  .help = "keep what is replaced under another name:\n"
+		  "simple name~, numbered name.~1~, existing (the\n"
+		  "default): numbered where there are such" },
+	{ .letter = 'S', .name = "suffix", .has_arg = required_argument, .apply = set_suffix, .arg = "SUFFIX",
+	  .help = "of simple backups, instead of ~" },
+	{ .name = "remove-destination", .apply = set_flag, .field = JOB(remove_dest),
+	  .help = "remove what exists before anything is opened" },
+	{ .letter = 'p', .name = "preserve", .has_arg = optional_argument, .apply = set_preserve,
+	  .bare = "mode,ownership,timestamps", .arg = "LIST",
+	  .help = "keep of the source: mode, ownership, timestamps,\n"
+		  "links, context, xattr, all. -p: the first three" },
+	{ .name = "no-preserve", .has_arg = required_argument, .apply = set_no_preserve, .arg = "LIST",
+	  .help = "do not keep these" },
+	{ .name = "attributes-only", .apply = set_flag, .field = JOB(attributes_only),
+	  .help = "do not copy the data" },
+	{ .letter = 'Z', .name = "context", .has_arg = optional_argument, .apply = set_context, .arg = "CTX",
+	  .help = "SELinux: label by the destination's rules, or CTX" },
+	{ .letter = 't', .name = "target-directory", .has_arg = required_argument, .apply = set_target,
+	  .arg = "DIR",
+	  .help = "copy all SOURCEs into DIR" },
+	{ .letter = 'T', .name = "no-target-directory", .apply = set_flag, .field = JOB(dest_is_file),
+	  .help = "DEST is the file itself, not a directory for it" },
+	{ .name = "durability", .own = true, .has_arg = required_argument, .apply = set_word, .field = JOB(durability),
+	  .words = durability_words,
+	  .help = "safe from a power cut at exit: nothing, the data,\n"
+		  "or also the name. Default: none for new names,\n"
+		  "data when replacing" },
+	{ .name = "inplace", .own = true, .apply = set_flag, .field = JOB(inplace),
+	  .help = "write into the existing file itself: a failure\nleaves it partly written" },
+	{ .name = "on-change", .own = true, .has_arg = required_argument, .apply = set_word, .field = JOB(on_change),
+	  .words = change_words,
+	  .help = "when a source changes while it is read: once more,\nthen status 3; or status 3; "
+		  "or keep the old file" },
+	{ .name = "allow-mounted", .own = true, .apply = set_flag, .field = JOB(allow_mounted),
+	  .help = "write to a block device that is in use" },
+
+	{ .help = "How bytes move (the default is to choose):" },
+	{ .name = "engine", .own = true, .has_arg = required_argument, .apply = set_engine, .field = JOB(engine),
+	  .words = engine_words,
+	  .help = "io_uring, or plain system calls" },
+	{ .name = "route", .own = true, .has_arg = required_argument, .apply = set_word, .field = JOB(route),
+	  .words = route_words,
+	  .help = "a way through the kernel, or through buffers" },
+	{ .name = "reflink", .has_arg = optional_argument, .apply = set_word, .field = JOB(reflink),
+	  .words = when_words, .bare = "always",
+	  .help = "share the blocks instead of copying them" },
+	{ .name = "sparse", .has_arg = required_argument, .apply = set_word, .field = JOB(sparse),
+	  .words = sparse_words,
+	  .help = "keep holes; always: make holes of zeros, too" },
+	{ .name = "direct", .own = true, .has_arg = required_argument, .apply = set_word, .field = JOB(direct),
+	  .words = when_words,
+	  .help = "O_DIRECT: past the page cache" },
+	{ .name = "cache", .own = true, .has_arg = required_argument, .apply = set_word, .field = JOB(cache),
+	  .words = cache_words,
+	  .help = "what stays in the page cache" },
+	{ .name = "block-size", .own = true, .has_arg = required_argument, .apply = set_size, .field = JOB(block_bytes),
+	  .arg = "SIZE", .min = 512, .max = 64 * ZC_MIB, .range = "a multiple of 512 from 512 to 64M",
+	  .help = "bytes in one request, 512 to 64M" },
+	{ .name = "queue-depth", .own = true, .has_arg = required_argument, .apply = set_count, .field = JOB(queue_depth),
+	  .arg = "N", .min = 1, .max = 4096, .range = "a whole number from 1 to 4096",
+	  .help = "requests in flight, 1 to 4096" },
+	{ .letter = 'j', .name = "jobs", .own = true, .has_arg = required_argument, .apply = set_jobs, .field = JOB(jobs),
+	  .arg = "N", .min = 1, .max = 256, .range = "a whole number from 1 to 256",
+	  .help = "helper threads of the sync engine, 1 to 256" },
+	{ .name = "hugepages", .own = true, .has_arg = required_argument, .apply = set_hugepages, .field = JOB(huge),
+	  .words = huge_words, .arg = "SIZE", .min = 64 * ZC_KIB, .max = 16 * ZC_GIB,
+	  .range = "auto, never, or a power of two from 64K to 16G",
+	  .help = "pages of the buffers" },
+	{ .name = "numa", .own = true, .has_arg = required_argument, .apply = set_numa, .words = numa_words,
+	  .arg = "NODE", .min = 0, .max = 1023, .range = "auto, off, or a node from 0 to 1023",
+	  .help = "memory node of the buffers" },
+	{ .name = "pool", .own = true, .has_arg = required_argument, .apply = set_size, .field = JOB(pool_bytes),
+	  .arg = "SIZE", .min = 4 * ZC_KIB, .max = 64 * ZC_GIB, .range = "a multiple of 4K from 4K to 64G",
+	  .help = "memory of all buffers together, 4K to 64G" },
+
+	{ .help = "What is said:" },
+	{ .letter = 'v', .name = "verbose", .apply = set_flag, .field = JOB(verbose),
+	  .help = "name each file that is copied" },
+	{ .name = "debug", .apply = set_debug,
+	  .help = "also say how it was copied" },
+	{ .letter = 'q', .name = "quiet", .own = true, .apply = set_flag, .field = JOB(quiet),
+	  .help = "nothing but errors" },
+	{ .name = "progress", .own = true, .has_arg = optional_argument, .apply = set_word, .field = ARGS(progress),
+	  .words = progress_words, .bare = "always",
+	  .help = "a bar; auto: on a terminal, after a second;\njson: one object a line on stderr" },
+	{ .name = "stats", .own = true, .apply = set_flag, .field = ARGS(stats),
+	  .help = "when done, what was done and how fast, on stderr" },
+	{ .name = "report", .own = true, .has_arg = required_argument, .apply = set_text, .field = ARGS(report_path),
+	  .arg = "FILE",
+	  .help = "the same as a JSON object in FILE, - for stdout" },
+	{ .name = "explain", .own = true, .apply = set_flag, .field = JOB(explain),
+	  .help = "what was chosen and refused, and why, on stderr" },
+	{ .name = "dry-run", .own = true, .apply = set_flag, .field = JOB(dry_run),
+	  .help = "say what would be copied, write nothing" },
+	{ .name = "help", .apply = set_help,
+	  .help = "this text" },
+	{ .name = "version", .apply = set_version,
+	  .help = "the version" },
+};
+/* clang-format on */
+#undef JOB
+#undef ARGS
+#undef PARSE
+
+_Static_assert(ZC_ARRAY_LEN(option_rows) <= OPTION_MAX, "getopt's tables are this long");
+
+const struct option_row *option_at(size_t i)
+{
+	return i < ZC_ARRAY_LEN(option_rows) ? &option_rows[i] : NULL;
+}

@@ -1,0 +1,130 @@
+/*
+ * backup.c: the old file under another name, as cp -b names it: NAME~ or NAME.~N~.
+ *
+ * It is given its second name by a hard link, so that the first never is without a file: the rename that
+ * publishes the new one takes it over. Where links are refused it is renamed.
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "item.h"
+#include "walk.h"
+
+/* N of "NAME.~N~", or 0. */
+static unsigned long backup_number(const char *entry, const char *name)
+{
+	size_t len = strlen(name);
+	unsigned long number;
+	char *end;
+
+	if (strncmp(entry, name, len) != 0 || strncmp(entry + len, ".~", 2) != 0 || entry[len + 2] < '1' ||
+	    entry[len + 2] > '9') {
+		return 0;
+	}
+	number = strtoul(entry + len + 2, &end, 10);
+	return strcmp(end, "~") == 0 ? number : 0;
+}
+
+/* The highest number in use in the directory; 0: none. */
+static unsigned long backup_highest(int dir_fd, const char *name)
+{
+	int fd = openat(dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	_Alignas(struct walk_dirent) char buf[8192];
+	unsigned long highest = 0;
+	ssize_t len;
+
+	if (fd < 0) {
+		return 0;
+	}
+	while ((len = walk_read(fd, buf, sizeof(buf))) > 0) {
+		for (ssize_t at = 0; at < len;) {
+			const struct walk_dirent *entry = (const struct walk_dirent *)(buf + at);
+			unsigned long number = backup_number(entry->name, name);
+
+			highest = number > highest ? number : highest;
+			at += entry->reclen;
+		}
+	}
+	close(fd);
+	return highest;
+}
+
+static char *backup_name(const struct item *item)
+{
+	const char *name = item->target.name;
+	unsigned long highest = 0;
+	char *backup;
+	int len;
+
+	if (item->cfg->backup != ZC_BACKUP_SIMPLE) {
+		highest = backup_highest(item->target.dir_fd, name);
+	}
+	if (item->cfg->backup == ZC_BACKUP_NUMBERED || highest > 0) {
+		len = asprintf(&backup, "%s.~%lu~", name, highest + 1);
+	} else {
+		len = asprintf(&backup, "%s%s", name,
+		               item->cfg->backup_suffix != NULL ? item->cfg->backup_suffix : "~");
+	}
+	return len < 0 ? NULL : backup;
+}
+
+/* cp --backup a~ a would move the source away before it is read. */
+static bool backup_is_source(const struct item *item, const char *backup)
+{
+	struct stat st;
+
+	return item->has_from && fstatat(item->target.dir_fd, backup, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+	       st.st_dev == item->src_st.st_dev && st.st_ino == item->src_st.st_ino;
+}
+
+static int backup_give(const struct item *item, const char *backup)
+{
+	int dir_fd = item->target.dir_fd;
+	const char *name = item->target.name;
+	const char *last = ".zcopy-backup";
+
+	if (!item->report->gnu && !S_ISDIR(item->target.st.st_mode)) {
+		if (linkat(dir_fd, name, dir_fd, backup, 0) == 0) {
+			return 0;
+		}
+		/* an older backup gives way whole, as everything does */
+		if (errno == EEXIST && linkat(dir_fd, name, dir_fd, last, 0) == 0) {
+			if (renameat(dir_fd, last, dir_fd, backup) == 0) {
+				(void)unlinkat(dir_fd, last, 0);
+				return 0;
+			}
+			(void)unlinkat(dir_fd, last, 0);
+		}
+	}
+	return renameat(dir_fd, name, dir_fd, backup) < 0 ? -errno : 0;
+}
+
+int backup_item(struct item *item)
+{
+	char *backup;
+	int res;
+
+	if (item->cfg->backup == ZC_BACKUP_NONE || !item->has_target || !item->target.exists) {
+		return 0;
+	}
+	backup = backup_name(item);
+	if (backup == NULL) {
+		return item_fail(item, ZC_SIDE_DST, 0, "malloc", -ENOMEM, "cannot be backed up", NULL);
+	}
+	if (backup_is_source(item, backup)) {
+		free(backup);
+		return item_fail(item, ZC_SIDE_DST, ZC_STATUS_REFUSED, "stat", 0,
+		                 "the backup would destroy the source", NULL);
+	}
+	res = backup_give(item, backup);
+	if (res < 0) {
+		free(backup);
+		return item_fail(item, ZC_SIDE_DST, 0, "rename", res, "cannot be backed up", NULL);
+	}
+	item->backup = backup;
+	return 0;
+}

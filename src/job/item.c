@@ -1,0 +1,295 @@
+/*
+ * item.c: one item from where both sides are known to its end, and what is said about it.
+ */
+#include "item.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "links.h"
+#include "tree.h"
+#include "words.h"
+
+const char *item_text(struct item *item, enum zc_side side)
+{
+	char **path = side == ZC_SIDE_DST ? &item->dst_path : &item->src_path;
+	const char *root;
+
+	if (item->node == NULL) {
+		return side == ZC_SIDE_DST ? item->dst_text : item->src_uri.text;
+	}
+	if (*path == NULL) {
+		root = side == ZC_SIDE_DST ? item->tree->dst_text : item->tree->src_text;
+		*path = node_path(item->node, root, item->from.name);
+	}
+	return *path != NULL ? *path : item->from.name;
+}
+
+int item_fail(struct item *item, enum zc_side side, int status, const char *op, int code, const char *what,
+              const char *hint)
+{
+	struct zc_err err = { .code = code, .side = side, .op = op, .off_bytes = ZC_OFF_NONE };
+	const char *gnu = item->report->gnu ? words_gnu(what) : NULL;
+
+	if (code == -ECANCELED && zc_stopped()) {
+		return code; /* the user knows */
+	}
+	if (gnu != NULL) {
+		report_status(item->report, ZC_STATUS_SOME_FAILED);
+		report_error(item->report, item_text(item, side), &err);
+		report_gnu(item->report, gnu, item_text(item, ZC_SIDE_SRC), item_text(item, ZC_SIDE_DST),
+		           words_has_reason(what) ? code : 0);
+	} else {
+		report_fail(item->report, status, item_text(item, side), &err, what, hint);
+	}
+	return code == 0 ? -EINVAL : code;
+}
+
+int item_skip(struct item *item)
+{
+	item->report->items.skipped++;
+	return ITEM_SKIP;
+}
+
+/* cp says it when the copy has begun, with what became of the old file; and calls stdout by its name. */
+void item_say(struct item *item)
+{
+	const char *src = item_text(item, ZC_SIDE_SRC);
+	const char *dst = item_text(item, ZC_SIDE_DST);
+	char quoted[2][1200];
+
+	if (item->report->gnu) {
+		zc_quote_shell(quoted[0], sizeof(quoted[0]), src);
+		zc_quote_shell(quoted[1], sizeof(quoted[1]), dst);
+		report_say(item->report, ZC_MSG_SAY, "%s -> %s", quoted[0], quoted[1]);
+		return;
+	}
+	report_say(item->report, ZC_MSG_SAY, "'%s' -> '%s'", zc_quote(quoted[0], sizeof(quoted[0]), src),
+	           zc_quote(quoted[1], sizeof(quoted[1]), dst));
+	if (item->cfg->verbose && item->has_target && item->target.exists && item->target.st.st_nlink > 1 &&
+	    S_ISREG(item->target.st.st_mode) && !item->cfg->inplace) {
+		report_say(item->report, ZC_MSG_SAY, "%s: its other hard links keep the old file", quoted[1]);
+	}
+}
+
+/* ---- attributes */
+
+struct meta_wish item_meta_wish(const struct item *item)
+{
+	return (struct meta_wish){
+		.preserve = item->cfg->preserve & ~(unsigned)(ZC_PRESERVE_NOT_MODE | ZC_PRESERVE_LINKS),
+		.require = item->cfg->require,
+		.xattr_hushed = item->cfg->xattr_hushed,
+	};
+}
+
+static const char *item_meta_word(const struct meta_failure *failure)
+{
+	switch (failure->what) {
+	case META_OWNER:
+		return "cannot keep its owner";
+	case META_MODE:
+		return "cannot keep its mode";
+	case META_ACL:
+	case META_DEFAULT_ACL:
+		return "cannot keep its access control list";
+	case META_CONTEXT:
+		return "cannot keep its security context";
+	case META_TIMES:
+		return "cannot keep its times";
+	default:
+		return "cannot keep its extended attributes";
+	}
+}
+
+int item_meta_result(struct item *item, const struct meta_result *result)
+{
+	int res = 0;
+
+	for (unsigned i = 0; i < result->count; i++) {
+		const struct meta_failure *failure = &result->list[i];
+		char quoted[300];
+
+		if (failure->required) {
+			res = item_fail(item, ZC_SIDE_DST, 0, failure->op, failure->code,
+			                item_meta_word(failure),
+			                failure->xattr[0] != '\0' ? failure->xattr : NULL);
+		} else if (!item->report->gnu) {
+			report_say(item->report, ZC_MSG_ERROR, "%s: %s: %s (the copy is good otherwise)",
+			           zc_quote(quoted, sizeof(quoted), item_text(item, ZC_SIDE_DST)),
+			           item_meta_word(failure), strerror(-failure->code));
+		}
+	}
+	return res;
+}
+
+/* ---- a file with data */
+
+int item_transfer(struct item *item)
+{
+	uint64_t from = zc_now_ns();
+	int res = sink_open(item);
+
+	if (res < 0) {
+		return res;
+	}
+	if (item->node == NULL && item->cfg->source_count == 1) { /* of several, others have the sum */
+		atomic_store_explicit(&item->progress->total, item->src.shape.size_bytes,
+		                      memory_order_relaxed);
+	}
+	res = item->cfg->attributes_only ? 0 : copy_item(item);
+	item->report->ns.copy += zc_now_ns() - from;
+	if (res == 0) {
+		item->report->durability = sink_durability_name(item);
+		res = sink_publish(item);
+	}
+	if (res == 0) {
+		item->report->items.files++;
+		item_remember(item);
+	}
+	return res;
+}
+
+/* What would be written to: for a file one that has no name and is gone when closed. */
+static int item_pretend_sink(struct item *item, struct zc_end *ret_end)
+{
+	const struct target *target = &item->target;
+	int fd;
+	int res;
+
+	if (item->dst_uri.kind == ZC_END_FD) {
+		return zc_end_from_fd(ret_end, item->dst_uri.fd, ZC_DIR_DST, false);
+	}
+	if (!item->has_target) {
+		zc_end_from_synth(ret_end, &item->dst_uri, ZC_DIR_DST);
+		return 0;
+	}
+	if (target->exists && !S_ISREG(target->st.st_mode)) {
+		fd = openat(target->dir_fd, target->name, O_PATH | O_CLOEXEC);
+	} else {
+		fd = openat(target->dir_fd, ".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+	}
+	if (fd < 0) {
+		return -errno;
+	}
+	res = zc_end_from_fd(ret_end, fd, ZC_DIR_DST, true);
+	if (res < 0) {
+		close(fd);
+	}
+	return res;
+}
+
+/* With --dry-run the choice is made and explained all the same. */
+static int item_pretend(struct item *item)
+{
+	struct zc_end dst = { 0 };
+	struct choice choice;
+	const char *why = NULL;
+	int res;
+
+	if (!item->cfg->explain || source_is_name_only(item)) {
+		return 0;
+	}
+	res = source_open(item);
+	if (res < 0) {
+		return res;
+	}
+	if (item_pretend_sink(item, &dst) < 0) {
+		report_say(item->report, ZC_MSG_EXPLAIN,
+		           "this destination cannot be tried without writing to it");
+		return 0;
+	}
+	res = choose(&choice, item->cfg, &item->src, &dst, item->report, &why);
+	(void)zc_end_close(&dst);
+	return res < 0 ? item_fail(item, ZC_SIDE_NONE, ZC_STATUS_USAGE, "choose", 0,
+	                           "cannot be copied as asked", why)
+	               : 0;
+}
+
+/* ---- hard links that are kept */
+
+/* One of several names of a file: the first is copied, the others become links to that copy. */
+static int item_run_linked(struct item *item, int (*copy)(struct item *item))
+{
+	char *path = NULL;
+	int res;
+
+	switch (links_ask(item->links, &item->src_st, &path)) {
+	case LINKS_FIRST:
+		break;
+	case LINKS_LINK:
+		res = make_kept_link(item, path);
+		free(path);
+		if (res != -EMLINK && res != -EXDEV && res != -ENOENT) {
+			return res;
+		}
+		return copy(item); /* no more links to that one: a copy of its own */
+	case LINKS_STOPPED:
+		return -ECANCELED;
+	default:
+		return copy(item);
+	}
+	res = copy(item);
+	if (res == 0) {
+		path = item->node != NULL ? node_path(item->node, item->tree->link_root, item->from.name)
+		                          : strdup(item->link_path);
+	}
+	if (path != NULL) {
+		links_publish(item->links, &item->src_st, path);
+		free(path);
+	} else {
+		links_give_up(item->links, &item->src_st);
+	}
+	return res;
+}
+
+static int item_copy_data(struct item *item)
+{
+	int res = source_open(item);
+
+	if (res == 0) {
+		res = source_ready(item);
+	}
+	return res < 0 ? res : item_transfer(item);
+}
+
+int item_run(struct item *item)
+{
+	int (*copy)(struct item * item) = source_is_name_only(item) ? make_item : item_copy_data;
+	int res = item_allowed(item);
+
+	if (res != 0) {
+		return res;
+	}
+	if (item->cfg->dry_run) {
+		item_say(item);
+		return item_pretend(item);
+	}
+	if (item->cfg->verbose) {
+		item_say(item);
+	}
+	if (item->links != NULL && item->src_st.st_nlink > 1 && item->has_target && item->has_from &&
+	    !item->cfg->make_hard_links && !item->cfg->make_symlinks) {
+		return item_run_linked(item, copy);
+	}
+	return copy(item);
+}
+
+void item_close(struct item *item)
+{
+	sink_close(item);
+	if (item->has_target) {
+		target_close(&item->target);
+	}
+	if (item->has_from) {
+		target_close(&item->from);
+	}
+	(void)zc_end_close(&item->src);
+	free(item->src_path);
+	free(item->dst_path);
+	free(item->backup);
+	free(item->filter_root);
+}

@@ -1,0 +1,306 @@
+/*
+ * links.c: see links.h. Open addressing with linear probing; the paths lie in a file, each with a leading
+ * length, and an entry knows its offset.
+ */
+#include "links.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "zcopy/base.h"
+
+enum link_state {
+	LINK_FREE,
+	LINK_GONE, /* was used: searches go on behind it */
+	LINK_BUSY, /* being copied                        */
+	LINK_DONE, /* path_off is valid                   */
+};
+
+struct link_entry {
+	uint64_t ino;
+	uint64_t dev;
+	uint64_t path_off : 56;
+	uint64_t state : 8;
+	uint32_t left;  /* names still to come                 */
+	uint32_t spare; /* keeps the size what links.h promises */
+};
+_Static_assert(sizeof(struct link_entry) == 32, "the promised size");
+
+struct links {
+	pthread_mutex_t lock;
+	pthread_cond_t published;
+	struct link_entry *table;
+	size_t cap;  /* a power of two, or 0 */
+	size_t used; /* not FREE             */
+	size_t live; /* BUSY or DONE         */
+	uint64_t path_end;
+	int path_fd;
+	int dir_fd;
+};
+
+/* Memory would do as well; a file does not count against anybody. */
+static int links_open_file(void)
+{
+	const char *dir = getenv("TMPDIR");
+	int fd = open(dir != NULL && dir[0] != '\0' ? dir : "/tmp", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+
+	return fd >= 0 ? fd : memfd_create("zcopy-links", MFD_CLOEXEC);
+}
+
+int links_new(struct links **ret_links, int dir_fd)
+{
+	struct links *links = calloc(1, sizeof(*links));
+
+	if (links == NULL) {
+		return -ENOMEM;
+	}
+	links->path_fd = links_open_file();
+	if (links->path_fd < 0) {
+		int res = -errno;
+
+		free(links);
+		return res;
+	}
+	links->dir_fd = dir_fd;
+	pthread_mutex_init(&links->lock, NULL);
+	pthread_cond_init(&links->published, NULL);
+	*ret_links = links;
+	return 0;
+}
+
+void links_free(struct links *links)
+{
+	if (links == NULL) {
+		return;
+	}
+	close(links->path_fd);
+	pthread_mutex_destroy(&links->lock);
+	pthread_cond_destroy(&links->published);
+	free(links->table);
+	free(links);
+}
+
+static size_t links_hash(const struct links *links, const struct stat *st)
+{
+	uint64_t hash = ((uint64_t)st->st_ino ^ (uint64_t)st->st_dev << 32) * 0x9e3779b97f4a7c15ull;
+
+	return (size_t)(hash >> 20) & (links->cap - 1);
+}
+
+static struct link_entry *links_find(struct links *links, const struct stat *st)
+{
+	if (links->cap == 0) {
+		return NULL;
+	}
+	for (size_t at = links_hash(links, st);; at = (at + 1) & (links->cap - 1)) {
+		struct link_entry *entry = &links->table[at];
+
+		if (entry->state == LINK_FREE) {
+			return NULL;
+		}
+		if (entry->state != LINK_GONE && entry->ino == st->st_ino && entry->dev == st->st_dev) {
+			return entry;
+		}
+	}
+}
+
+static struct link_entry *links_place(struct links *links, const struct stat *st)
+{
+	size_t at = links_hash(links, st);
+
+	while (links->table[at].state == LINK_BUSY || links->table[at].state == LINK_DONE) {
+		at = (at + 1) & (links->cap - 1);
+	}
+	links->used += links->table[at].state == LINK_FREE;
+	links->live++;
+	return &links->table[at];
+}
+
+/* Room for one more, at most four fifths full (so 40 bytes an inode). A table full of gone ones is made
+ * anew at the same size. */
+static int links_grow(struct links *links)
+{
+	struct link_entry *old = links->table;
+	size_t old_cap = links->cap;
+	size_t cap = old_cap == 0 ? 64 : links->live * 5 >= old_cap * 3 ? old_cap * 2 : old_cap;
+	struct link_entry *table;
+
+	if ((links->used + 1) * 5 <= old_cap * 4) {
+		return 0;
+	}
+	table = calloc(cap, sizeof(*table));
+	if (table == NULL) {
+		return -ENOMEM;
+	}
+	links->table = table;
+	links->cap = cap;
+	links->used = links->live = 0;
+	for (size_t i = 0; i < old_cap; i++) {
+		if (old[i].state == LINK_BUSY || old[i].state == LINK_DONE) {
+			struct stat st = { .st_ino = old[i].ino, .st_dev = old[i].dev };
+
+			*links_place(links, &st) = old[i];
+		}
+	}
+	free(old);
+	return 0;
+}
+
+static void links_drop(struct links *links, struct link_entry *entry)
+{
+	entry->state = LINK_GONE;
+	links->live--;
+}
+
+static char *links_read_path(const struct links *links, const struct link_entry *entry)
+{
+	uint32_t len;
+	char *path;
+
+	if (pread(links->path_fd, &len, sizeof(len), (off_t)entry->path_off) != (ssize_t)sizeof(len)) {
+		return NULL;
+	}
+	path = malloc((size_t)len + 1);
+	if (path != NULL &&
+	    pread(links->path_fd, path, len, (off_t)(entry->path_off + sizeof(len))) != (ssize_t)len) {
+		free(path);
+		path = NULL;
+	}
+	if (path != NULL) {
+		path[len] = '\0';
+	}
+	return path;
+}
+
+static enum links_answer links_add(struct links *links, const struct stat *st)
+{
+	struct link_entry *entry;
+
+	if (links_grow(links) < 0) {
+		return LINKS_COPY;
+	}
+	entry = links_place(links, st);
+	*entry = (struct link_entry){
+		.ino = st->st_ino,
+		.dev = st->st_dev,
+		.left = (uint32_t)st->st_nlink - 1,
+		.state = LINK_BUSY,
+	};
+	return LINKS_FIRST;
+}
+
+/* The copier finishes soon, or was told to stop as we were: looked at ten times a second. */
+static void links_wait(struct links *links)
+{
+	struct timespec until;
+
+	clock_gettime(CLOCK_REALTIME, &until);
+	until.tv_nsec += 100 * 1000 * 1000;
+	if (until.tv_nsec >= 1000000000) {
+		until.tv_sec++;
+		until.tv_nsec -= 1000000000;
+	}
+	(void)pthread_cond_timedwait(&links->published, &links->lock, &until);
+}
+
+enum links_answer links_ask(struct links *links, const struct stat *st, char **ret_path)
+{
+	enum links_answer answer = LINKS_STOPPED;
+	struct link_entry *entry;
+
+	pthread_mutex_lock(&links->lock);
+	while ((entry = links_find(links, st)) != NULL && entry->state == LINK_BUSY && !zc_stopped()) {
+		links_wait(links);
+	}
+	if (entry == NULL) {
+		answer = links_add(links, st);
+	} else if (entry->state == LINK_DONE) {
+		*ret_path = links_read_path(links, entry);
+		answer = *ret_path == NULL ? LINKS_COPY : LINKS_LINK;
+		if (--entry->left == 0) {
+			links_drop(links, entry);
+		}
+	}
+	pthread_mutex_unlock(&links->lock);
+	return answer;
+}
+
+void links_publish(struct links *links, const struct stat *st, const char *path)
+{
+	uint32_t len = (uint32_t)strlen(path);
+	struct link_entry *entry;
+
+	pthread_mutex_lock(&links->lock);
+	entry = links_find(links, st);
+	if (entry != NULL) {
+		entry->path_off = links->path_end;
+		entry->state = LINK_DONE;
+		if (pwrite(links->path_fd, &len, sizeof(len), (off_t)links->path_end) != sizeof(len) ||
+		    pwrite(links->path_fd, path, len, (off_t)(links->path_end + sizeof(len))) !=
+		        (ssize_t)len) {
+			links_drop(links, entry); /* no room to remember: the next name is a copy */
+		}
+		links->path_end += sizeof(len) + len;
+	}
+	pthread_cond_broadcast(&links->published);
+	pthread_mutex_unlock(&links->lock);
+}
+
+void links_give_up(struct links *links, const struct stat *st)
+{
+	struct link_entry *entry;
+
+	pthread_mutex_lock(&links->lock);
+	entry = links_find(links, st);
+	if (entry != NULL) {
+		links_drop(links, entry);
+	}
+	pthread_cond_broadcast(&links->published);
+	pthread_mutex_unlock(&links->lock);
+}
+
+int links_make(struct links *links, const char *path, int dir_fd, const char *name)
+{
+	int at_fd = links->dir_fd;
+	int res = 0;
+
+	for (;;) {
+		const char *slash = strchr(path, '/');
+		char part[NAME_MAX + 1];
+		int fd;
+
+		if (slash == NULL) {
+			break;
+		}
+		if ((size_t)(slash - path) > NAME_MAX) {
+			res = -ENAMETOOLONG;
+			break;
+		}
+		memcpy(part, path, (size_t)(slash - path));
+		part[slash - path] = '\0';
+		fd = openat(at_fd, part, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+		res = fd < 0 ? -errno : 0;
+		if (at_fd != links->dir_fd) {
+			close(at_fd);
+		}
+		at_fd = fd;
+		if (res < 0) {
+			return res;
+		}
+		path = slash + 1;
+	}
+	if (res == 0 && linkat(at_fd, path, dir_fd, name, 0) < 0) {
+		res = -errno;
+	}
+	if (at_fd != links->dir_fd) {
+		close(at_fd);
+	}
+	return res;
+}

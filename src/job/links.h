@@ -1,0 +1,37 @@
+/*
+ * links.h: which file of the source became which name, for files with several names. Private to job/.
+ *
+ * Keyed by (dev, ino), for inodes with a link count above one only, and dropped with the last of their
+ * names: 32 bytes each in memory. The path of the copy is kept in an unnamed file in $TMPDIR, since it is
+ * asked for once a link. Thread-safe. The first thread to meet an inode copies it; whoever meets it
+ * meanwhile waits for that thread, which never waits for anything.
+ */
+#ifndef ZC_JOB_LINKS_H
+#define ZC_JOB_LINKS_H
+
+#include <limits.h>
+#include <stdbool.h>
+#include <sys/stat.h>
+
+struct links;
+
+/* dir_fd: the directory that paths are relative to; borrowed. 0 or -errno. */
+int links_new(struct links **ret_links, int dir_fd);
+void links_free(struct links *links);
+
+enum links_answer {
+	LINKS_FIRST,  /* copy it, then links_publish, or links_give_up when that failed             */
+	LINKS_LINK,   /* its copy is the path written to ret_path                                   */
+	LINKS_COPY,   /* cannot be tracked (no memory, no room): a copy of its own                   */
+	LINKS_STOPPED /* we were asked to stop while waiting                                        */
+};
+
+/* st: of the source. path: where this name will be, relative to dir_fd. ret_path is free()d by the caller. */
+enum links_answer links_ask(struct links *links, const struct stat *st, char **ret_path);
+/* path: where the copy is now. */
+void links_publish(struct links *links, const struct stat *st, const char *path);
+void links_give_up(struct links *links, const struct stat *st);
+/* Gives the copy at path one more name. Walks path by single components, following nothing. -errno. */
+int links_make(struct links *links, const char *path, int dir_fd, const char *name);
+
+#endif

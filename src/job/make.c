@@ -1,0 +1,210 @@
+/*
+ * make.c: names without data: symlinks, FIFOs, sockets, device nodes; the names that -l and -s make, and
+ * the second names of a file with several.
+ *
+ * What exists is replaced whole: the new thing is made beside it under a temporary name and renamed over
+ * it. Only as cp it is removed first, as cp does.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <unistd.h>
+
+#include "item.h"
+#include "links.h"
+
+#define TRIES_MAX 16
+
+/* Makes the thing under that name. 0 or -errno. */
+typedef int (*make_fn)(struct item *item, const char *name, const void *arg);
+
+static int make_symlink(struct item *item, const char *name, const void *arg)
+{
+	return symlinkat(arg, item->target.dir_fd, name) < 0 ? -errno : 0;
+}
+
+/* Private until its owner is known: the mode is widened by the attributes, or here by the umask's. */
+static int make_node(struct item *item, const char *name, const void *arg)
+{
+	mode_t mode = item->src_st.st_mode;
+
+	(void)arg;
+	if (item->cfg->preserve & (ZC_PRESERVE_OWNER | ZC_PRESERVE_MODE)) {
+		mode &= ~(mode_t)077;
+	}
+	return mknodat(item->target.dir_fd, name, mode & (S_IFMT | 0777), item->src_st.st_rdev) < 0 ? -errno
+	                                                                                            : 0;
+}
+
+static int make_hard_link(struct item *item, const char *name, const void *arg)
+{
+	const struct target *from = &item->from;
+
+	(void)arg;
+	return linkat(from->dir_fd, from->name, item->target.dir_fd, name, 0) < 0 ? -errno : 0;
+}
+
+static int make_link_to_copy(struct item *item, const char *name, const void *arg)
+{
+	return links_make(item->links, arg, item->target.dir_fd, name);
+}
+
+/* ---- the name */
+
+static int make_over(struct item *item, make_fn make, const void *arg)
+{
+	int dir_fd = item->target.dir_fd;
+	int res = -EEXIST;
+	char temp[48];
+
+	for (unsigned tries = 0; tries < TRIES_MAX && res == -EEXIST; tries++) {
+		uint64_t salt = zc_now_ns();
+
+		(void)!getrandom(&salt, sizeof(salt), GRND_NONBLOCK);
+		snprintf(temp, sizeof(temp), ".zcopy-%016llx", (unsigned long long)salt);
+		res = make(item, temp, arg);
+	}
+	if (res < 0) {
+		return res;
+	}
+	if (renameat(dir_fd, temp, dir_fd, item->target.name) < 0) {
+		res = -errno;
+		(void)unlinkat(dir_fd, temp, 0);
+		return res;
+	}
+	/* of two names of one file rename keeps both: nothing was to be done, then */
+	(void)unlinkat(dir_fd, temp, 0);
+	return 0;
+}
+
+static int make_named(struct item *item, make_fn make, const void *arg)
+{
+	const struct target *target = &item->target;
+	bool over = target->exists;
+	int res;
+
+	if (over) {
+		res = backup_item(item);
+		if (res < 0) {
+			return res;
+		}
+		if (item->backup != NULL && item->report->gnu) {
+			over = false;
+		} else if (item->report->gnu) {
+			if (unlinkat(target->dir_fd, target->name, 0) < 0 && errno != ENOENT) {
+				return item_fail(item, ZC_SIDE_DST, 0, "unlinkat", -errno, "cannot remove",
+				                 NULL);
+			}
+			over = false;
+		}
+	}
+	return over ? make_over(item, make, arg) : make(item, target->name, arg);
+}
+
+/* ---- what is made */
+
+static int make_meta(struct item *item)
+{
+	struct meta_at src = { .fd = -1, .dir_fd = item->from.dir_fd, .name = item->from.name };
+	struct meta_at dst = { .fd = -1, .dir_fd = item->target.dir_fd, .name = item->target.name };
+	struct meta_wish wish = item_meta_wish(item);
+	struct meta_result result;
+
+	if (wish.preserve == 0) {
+		return 0;
+	}
+	meta_copy(&src, &item->src_st, &dst, NULL, &wish, &result);
+	return item_meta_result(item, &result);
+}
+
+static int make_failed(struct item *item, const char *op, int code, const char *what)
+{
+	return code < 0 ? item_fail(item, ZC_SIDE_DST, 0, op, code, what, NULL) : 0;
+}
+
+static int make_copy_of_symlink(struct item *item)
+{
+	char path[PATH_MAX];
+	ssize_t len = readlinkat(item->from.dir_fd, item->from.name, path, sizeof(path));
+	int res;
+
+	if (len < 0 || len == (ssize_t)sizeof(path)) {
+		return item_fail(item, ZC_SIDE_SRC, 0, "readlinkat", len < 0 ? -errno : -ENAMETOOLONG,
+		                 "cannot read the link", NULL);
+	}
+	path[len] = '\0';
+	res =
+	    make_failed(item, "symlinkat", make_named(item, make_symlink, path), "cannot create the symlink");
+	if (res == 0) {
+		item->report->items.symlinks++;
+		res = make_meta(item);
+	}
+	return res;
+}
+
+static int make_copy_of_node(struct item *item)
+{
+	bool fifo = S_ISFIFO(item->src_st.st_mode);
+	int res = make_failed(item, "mknodat", make_named(item, make_node, NULL),
+	                      fifo ? "cannot create the FIFO" : "cannot create the special file");
+
+	if (res == 0) {
+		item->report->items.specials++;
+		res = make_meta(item);
+	}
+	return res;
+}
+
+/* -s: an absolute path of the source, or its relative one when both are in the working directory. */
+static int make_symbolic(struct item *item)
+{
+	const char *src = item_text(item, ZC_SIDE_SRC);
+	struct stat here;
+	struct stat there;
+
+	if (src[0] != '/' &&
+	    (fstatat(AT_FDCWD, ".", &here, 0) < 0 || fstat(item->target.dir_fd, &there) < 0 ||
+	     here.st_dev != there.st_dev || here.st_ino != there.st_ino)) {
+		return item_fail(item, ZC_SIDE_DST, ZC_STATUS_SOME_FAILED, "symlinkat", 0,
+		                 "only in the working directory can a symlink be relative", NULL);
+	}
+	return make_failed(item, "symlinkat", make_named(item, make_symlink, src),
+	                   "cannot link symbolically");
+}
+
+int make_kept_link(struct item *item, const char *path)
+{
+	int res = make_named(item, make_link_to_copy, path);
+
+	if (res == -EMLINK || res == -EXDEV || res == -ENOENT) {
+		return res; /* the caller copies it then */
+	}
+	if (res < 0) {
+		return item_fail(item, ZC_SIDE_DST, 0, "linkat", res, "cannot link", NULL);
+	}
+	item->report->items.hardlinks++;
+	return 0;
+}
+
+int make_item(struct item *item)
+{
+	int res;
+
+	if (item->cfg->make_hard_links) {
+		res = make_failed(item, "linkat", make_named(item, make_hard_link, NULL), "cannot link");
+		item->report->items.hardlinks += res == 0;
+	} else if (item->cfg->make_symlinks) {
+		res = make_symbolic(item);
+		item->report->items.symlinks += res == 0;
+	} else if (S_ISLNK(item->src_st.st_mode)) {
+		res = make_copy_of_symlink(item);
+	} else {
+		res = make_copy_of_node(item);
+	}
+	if (res == 0) {
+		item_remember(item);
+	}
+	return res;
+}

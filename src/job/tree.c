@@ -1,0 +1,615 @@
+/*
+ * tree.c: the piles of work of a tree, the threads that take from them, and what each batch needs.
+ */
+#include "tree.h"
+
+#include <errno.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <time.h>
+#include <unistd.h>
+
+/* From here on a second thread is worth starting. */
+#define SHARE_AFTER 64
+/* Descriptors a lane may need at once besides its window: two ends, an old file, a pipe, links, a dup. */
+#define LANE_FDS 10
+/* What the program itself has open: the standard three, roots, links, report, and a few for libraries. */
+#define BASE_FDS 14
+
+/* ---- how many lanes, how large a window */
+
+static unsigned tree_cpu_count(void)
+{
+	cpu_set_t set;
+	int count = sched_getaffinity(0, sizeof(set), &set) == 0 ? CPU_COUNT(&set) : 1;
+
+	return count < 1 ? 1 : (unsigned)count;
+}
+
+/* The soft limit is there for select(); we may have what the hard one grants, within reason. */
+static rlim_t tree_fd_limit(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) < 0) {
+		return 256;
+	}
+	if (limit.rlim_cur < 4096 && limit.rlim_cur < limit.rlim_max) {
+		limit.rlim_cur = limit.rlim_max < 4096 ? limit.rlim_max : 4096;
+		if (setrlimit(RLIMIT_NOFILE, &limit) < 0 && getrlimit(RLIMIT_NOFILE, &limit) < 0) {
+			return 256;
+		}
+	}
+	return limit.rlim_cur;
+}
+
+static void tree_size(struct tree *tree, unsigned *ret_window)
+{
+	rlim_t fds = tree_fd_limit();
+	unsigned lanes = tree->cfg->jobs != 0 ? tree->cfg->jobs : tree_cpu_count();
+	rlim_t each;
+
+	if (tree->cfg->interactive || tree->root_dst_fd < 0) {
+		lanes = 1; /* one question at a time; one list */
+	}
+	lanes = (unsigned)zc_min_u64(lanes, TREE_JOBS_MAX);
+	while (lanes > 1 && (fds < BASE_FDS || (fds - BASE_FDS) / lanes < LANE_FDS + 4)) {
+		lanes--;
+	}
+	each = fds > BASE_FDS + lanes * (rlim_t)LANE_FDS ? (fds - BASE_FDS) / lanes - LANE_FDS : 0;
+	tree->lane_max = lanes;
+	*ret_window = (unsigned)zc_max_u64(1, zc_min_u64(each / 2, CURSOR_WINDOW_MAX));
+}
+
+/* ---- threads */
+
+static struct worker *worker_new(struct tree *tree, unsigned window)
+{
+	struct worker *worker = calloc(1, sizeof(*worker));
+
+	if (worker == NULL) {
+		return NULL;
+	}
+	worker->small = malloc(SMALL_BYTES + 1 + WALK_BYTES);
+	if (worker->small == NULL) {
+		free(worker);
+		return NULL;
+	}
+	worker->batch = worker->small + SMALL_BYTES + 1;
+	worker->batch += -(uintptr_t)worker->batch & 7;
+	worker->tree = tree;
+	worker->cursor.window = window;
+	worker->cursor.root_src_fd = tree->root_src_fd;
+	worker->cursor.root_dst_fd = tree->root_dst_fd;
+	lane_init(&worker->lane, tree->progress, &worker->report);
+	worker->report.gnu = tree->cfg->gnu_cp;
+	return worker;
+}
+
+static void worker_free(struct worker *worker, struct zc_report *into)
+{
+	lane_close(&worker->lane);
+	cursor_close(&worker->cursor);
+	report_merge(into, &worker->report);
+	report_fini(&worker->report);
+	free(worker->small);
+	free(worker);
+}
+
+static bool worker_step(struct worker *worker);
+
+static void *worker_main(void *arg)
+{
+	struct worker *worker = arg;
+
+	while (worker_step(worker)) {
+	}
+	return NULL;
+}
+
+/* Signals are the first thread's business. A thread that cannot be had is done without. */
+static void tree_start_worker(struct tree *tree)
+{
+	struct worker *worker = worker_new(tree, tree->workers[0]->cursor.window);
+	sigset_t all;
+	sigset_t before;
+	int res;
+
+	if (worker == NULL) {
+		tree->lane_max = tree->lane_count;
+		return;
+	}
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &before);
+	res = pthread_create(&worker->thread, NULL, worker_main, worker);
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	if (res != 0) {
+		zc_fallback_add(&worker->report.fallbacks, "thread", "fewer lanes", "pthread_create", -res);
+		worker_free(worker, &tree->said);
+		tree->lane_max = tree->lane_count;
+		return;
+	}
+	tree->workers[tree->lane_count++] = worker;
+}
+
+/* ---- the piles. Under the lock. */
+
+static void tree_more_work(struct tree *tree)
+{
+	if (atomic_load(&tree->idle) > 0) {
+		pthread_cond_signal(&tree->wake);
+	} else if (tree->lane_count < tree->lane_max && atomic_load(&tree->seen) >= SHARE_AFTER) {
+		tree_start_worker(tree);
+	}
+}
+
+static void tree_push(struct tree *tree, struct names **pile, struct names *names)
+{
+	pthread_mutex_lock(&tree->lock);
+	names->next = *pile;
+	*pile = names;
+	tree_more_work(tree);
+	pthread_mutex_unlock(&tree->lock);
+}
+
+struct task {
+	struct names *handed; /* names to be copied, ours */
+	struct node *node;    /* else: the directory to be read, or the parent of the one to enter */
+	uint8_t enter;        /* DT_DIR or DT_LNK: enter worker->name below node; 0: read node */
+};
+
+/* The next name of the newest list of directories. */
+static void tree_take_dir(struct tree *tree, struct worker *worker, struct task *task)
+{
+	struct names *names = tree->dirs;
+	const char *name = names->bytes + names->at + 1;
+	size_t len = strlen(name) + 1;
+
+	task->node = names->node;
+	task->enter = (uint8_t)names->bytes[names->at];
+	memcpy(worker->name, name, len);
+	names->at += (uint32_t)len + 1;
+	if (names->at == names->end) {
+		tree->dirs = names->next;
+		free(names);
+	}
+}
+
+static bool tree_take_now(struct tree *tree, struct worker *worker, struct task *task)
+{
+	*task = (struct task){ 0 };
+	if (tree->handed != NULL) {
+		task->handed = tree->handed;
+		tree->handed = tree->handed->next;
+	} else if (tree->dirs != NULL) {
+		tree_take_dir(tree, worker, task);
+	} else if (tree->readable != NULL) {
+		task->node = tree->readable;
+		tree->readable = task->node->next;
+	} else {
+		return false;
+	}
+	return true;
+}
+
+/* The first thread comes back now and then, so that its caller can show what is new. */
+static void tree_wait(struct tree *tree)
+{
+	struct timespec until;
+
+	clock_gettime(CLOCK_REALTIME, &until);
+	until.tv_nsec += 50 * 1000 * 1000;
+	if (until.tv_nsec >= 1000000000) {
+		until.tv_sec++;
+		until.tv_nsec -= 1000000000;
+	}
+	atomic_fetch_add(&tree->idle, 1);
+	(void)pthread_cond_timedwait(&tree->wake, &tree->lock, &until);
+	atomic_fetch_sub(&tree->idle, 1);
+}
+
+/* 1: there is a task; 0: nothing yet; -1: never again. */
+static int tree_take(struct tree *tree, struct worker *worker, struct task *task)
+{
+	int res = 0;
+
+	pthread_mutex_lock(&tree->lock);
+	if (tree_take_now(tree, worker, task)) {
+		res = 1;
+	} else if (!tree->done) {
+		tree_wait(tree);
+	}
+	if (res == 0 && tree->done) {
+		res = -1;
+	}
+	pthread_mutex_unlock(&tree->lock);
+	return res;
+}
+
+/* ---- what is done with a task */
+
+/* One piece of the node's work is done; the last one finishes the directory, and with it perhaps its
+ * parent. */
+static void node_done(struct worker *worker, struct node *node)
+{
+	struct tree *tree = worker->tree;
+
+	while (node != NULL && atomic_fetch_sub(&node->pending, 1) == 1) {
+		struct node *parent = node->parent;
+
+		if (!zc_stopped()) {
+			entry_leave(worker, node);
+		}
+		if (parent == NULL) {
+			pthread_mutex_lock(&tree->lock);
+			tree->done = true;
+			pthread_cond_broadcast(&tree->wake);
+			pthread_mutex_unlock(&tree->lock);
+		} else {
+			node_free(node); /* the root is tree_close's */
+		}
+		node = parent;
+	}
+}
+
+uint64_t tree_next_id(struct tree *tree)
+{
+	return atomic_fetch_add(&tree->last_id, 1) + 1;
+}
+
+static struct names *names_new(struct node *node, size_t cap_bytes)
+{
+	struct names *names = malloc(sizeof(*names) + cap_bytes);
+
+	if (names != NULL) {
+		*names = (struct names){ .node = node };
+	}
+	return names;
+}
+
+static void names_add(struct names *names, uint8_t type, const char *name)
+{
+	size_t len = strlen(name) + 1;
+
+	names->bytes[names->end] = (char)type;
+	memcpy(names->bytes + names->end + 1, name, len);
+	names->end += (uint32_t)len + 1;
+}
+
+static void tree_no_memory(struct worker *worker)
+{
+	report_status(&worker->report, ZC_STATUS_SOME_FAILED);
+	report_say(&worker->report, ZC_MSG_ERROR, "out of memory; a part of the tree is not copied");
+}
+
+void tree_add_dir(struct worker *worker, struct node *node, const char *name, uint8_t type)
+{
+	struct tree *tree = worker->tree;
+	struct names *names = names_new(node, strlen(name) + 2);
+
+	if (names == NULL) {
+		tree_no_memory(worker);
+		return;
+	}
+	names_add(names, type, name);
+	atomic_fetch_add(&node->pending, 1);
+	tree_push(tree, &tree->dirs, names);
+}
+
+static bool tree_open_node(struct worker *worker, struct node *node, struct open_dir *ret_dir)
+{
+	enum zc_side side;
+	int res = cursor_at(&worker->cursor, node, ret_dir, &side);
+
+	if (res == -EMFILE || res == -ENFILE) {
+		cursor_close(&worker->cursor);
+		res = cursor_at(&worker->cursor, node, ret_dir, &side);
+	}
+	if (res < 0) {
+		entry_lost(worker, node, side, res);
+	}
+	return res == 0;
+}
+
+static bool dirent_is_dir(const struct tree *tree, const struct walk_dirent *entry)
+{
+	(void)tree;
+	return entry->type == DT_DIR;
+}
+
+static void worker_copy_one(struct worker *worker, struct node *node, const char *name, uint8_t type)
+{
+	struct open_dir dir;
+
+	/* an item may have moved the cursor (a link elsewhere does not, a directory met late does) */
+	if (!zc_stopped() && tree_open_node(worker, node, &dir)) {
+		entry_copy(worker, node, &dir, name, type);
+	}
+}
+
+static void worker_copy_handed(struct worker *worker, struct names *names)
+{
+	struct node *node = names->node;
+
+	while (names->at < names->end) {
+		const char *name = names->bytes + names->at + 1;
+
+		worker_copy_one(worker, node, name, (uint8_t)names->bytes[names->at]);
+		names->at += (uint32_t)strlen(name) + 2;
+	}
+	free(names);
+	node_done(worker, node);
+}
+
+/* Somebody waits for work: half of what is left of this batch is theirs. */
+static size_t worker_hand_over(struct worker *worker, struct node *node, size_t at, size_t end)
+{
+	struct tree *tree = worker->tree;
+	struct names *names;
+	size_t middle = at;
+
+	while (middle < at + (end - at) / 2) {
+		middle += ((const struct walk_dirent *)(worker->batch + middle))->reclen;
+	}
+	names = middle < end ? names_new(node, end - middle) : NULL;
+	if (names == NULL) {
+		return end;
+	}
+	for (size_t from = middle; from < end;) {
+		const struct walk_dirent *entry = (const struct walk_dirent *)(worker->batch + from);
+
+		if (!walk_is_dot(entry->name) && !dirent_is_dir(tree, entry)) {
+			names_add(names, entry->type, entry->name);
+		}
+		from += entry->reclen;
+	}
+	if (names->end == 0) {
+		free(names);
+		return middle;
+	}
+	atomic_fetch_add(&node->pending, 1);
+	tree_push(tree, &tree->handed, names);
+	return middle;
+}
+
+/* The names of this batch that are no directories. */
+static void worker_copy_batch(struct worker *worker, struct node *node, size_t end)
+{
+	struct tree *tree = worker->tree;
+
+	for (size_t at = 0; at < end && !zc_stopped();) {
+		const struct walk_dirent *entry = (const struct walk_dirent *)(worker->batch + at);
+		size_t next = at + entry->reclen;
+
+		if (atomic_load_explicit(&tree->idle, memory_order_relaxed) > 0 && end - next > 64) {
+			end = worker_hand_over(worker, node, next, end);
+		}
+		if (!walk_is_dot(entry->name) && !dirent_is_dir(tree, entry)) {
+			worker_copy_one(worker, node, entry->name, entry->type);
+		}
+		at = next;
+	}
+}
+
+/* The directories of this batch go on their pile, to be taken before anything else is read. */
+static void worker_pile_dirs(struct worker *worker, struct node *node, size_t end)
+{
+	struct tree *tree = worker->tree;
+	struct names *names = NULL;
+	size_t need = 0;
+	unsigned count = 0;
+
+	for (size_t at = 0; at < end;) {
+		const struct walk_dirent *entry = (const struct walk_dirent *)(worker->batch + at);
+
+		count++;
+		if (!walk_is_dot(entry->name) && dirent_is_dir(tree, entry)) {
+			need += strlen(entry->name) + 2;
+		}
+		at += entry->reclen;
+	}
+	atomic_fetch_add(&tree->seen, count);
+	if (need == 0) {
+		return;
+	}
+	names = names_new(node, need);
+	if (names == NULL) {
+		tree_no_memory(worker);
+		return;
+	}
+	count = 0;
+	for (size_t at = 0; at < end;) {
+		const struct walk_dirent *entry = (const struct walk_dirent *)(worker->batch + at);
+
+		if (!walk_is_dot(entry->name) && dirent_is_dir(tree, entry)) {
+			names_add(names, entry->type, entry->name);
+			count++;
+		}
+		at += entry->reclen;
+	}
+	atomic_fetch_add(&node->pending, count);
+	tree_push(tree, &tree->dirs, names);
+}
+
+/* Reads on where the last batch ended. Whoever comes next may read the batch after this one meanwhile. */
+static void worker_read(struct worker *worker, struct node *node)
+{
+	struct tree *tree = worker->tree;
+	struct open_dir dir;
+	ssize_t len = 0;
+	int64_t last;
+
+	if (node->unreadable) {
+		entry_lost(worker, node, ZC_SIDE_SRC, -EACCES);
+	}
+	if (zc_stopped() || node->unreadable || node->shut || !tree_open_node(worker, node, &dir)) {
+		node_done(worker, node);
+		return;
+	}
+	if (node->read_off != 0 && lseek(dir.src_fd, node->read_off, SEEK_SET) < 0) {
+		len = -errno;
+	}
+	if (len == 0) {
+		len = walk_read(dir.src_fd, worker->batch, WALK_BYTES);
+	}
+	if (len <= 0) {
+		if (len < 0) {
+			entry_lost(worker, node, ZC_SIDE_SRC, (int)len);
+		}
+		node_done(worker, node);
+		return;
+	}
+	last = node->read_off;
+	for (ssize_t at = 0; at < len;) {
+		const struct walk_dirent *entry = (const struct walk_dirent *)(worker->batch + at);
+
+		node->read_off = entry->off;
+		at += entry->reclen;
+	}
+	worker_pile_dirs(worker, node, (size_t)len);
+	if (node->read_off == last) { /* a file system that would send us round for ever */
+		entry_lost(worker, node, ZC_SIDE_SRC, -ELOOP);
+		worker_copy_batch(worker, node, (size_t)len);
+		node_done(worker, node);
+		return;
+	}
+	atomic_fetch_add(&node->pending, 1); /* this batch; the right to read goes on */
+	pthread_mutex_lock(&tree->lock);
+	node->next = tree->readable;
+	tree->readable = node;
+	tree_more_work(tree);
+	pthread_mutex_unlock(&tree->lock);
+	worker_copy_batch(worker, node, (size_t)len);
+	node_done(worker, node);
+}
+
+static void worker_enter(struct worker *worker, struct node *parent, uint8_t type)
+{
+	struct open_dir dir;
+	struct node *node = NULL;
+
+	if (!zc_stopped() && tree_open_node(worker, parent, &dir)) {
+		node = entry_enter(worker, parent, &dir, worker->name, type);
+	}
+	if (node != NULL) {
+		worker_read(worker, node); /* the new node counts on its parent, as the name did */
+	} else {
+		node_done(worker, parent);
+	}
+}
+
+/* What this thread has to say goes to whoever shows it. */
+static void worker_speak(struct worker *worker)
+{
+	struct tree *tree = worker->tree;
+
+	if (worker->report.msg_count > 0) {
+		pthread_mutex_lock(&tree->lock);
+		report_take_msgs(&tree->said, &worker->report);
+		pthread_mutex_unlock(&tree->lock);
+	}
+}
+
+static bool worker_step(struct worker *worker)
+{
+	struct task task;
+	int res = tree_take(worker->tree, worker, &task);
+
+	if (res <= 0) {
+		return res == 0;
+	}
+	if (task.handed != NULL) {
+		worker_copy_handed(worker, task.handed);
+	} else if (task.enter != 0) {
+		worker_enter(worker, task.node, task.enter);
+	} else {
+		worker_read(worker, task.node);
+	}
+	worker_speak(worker);
+	return true;
+}
+
+/* ---- from open to close */
+
+/* Nothing was asked that a new file in a new directory would notice: the short way is open to it. */
+static bool tree_is_plain(const struct zc_job_cfg *cfg)
+{
+	return !cfg->make_hard_links && !cfg->make_symlinks && !cfg->attributes_only && !cfg->dry_run &&
+	       !cfg->debug && !cfg->explain && !cfg->set_context && cfg->sparse == ZC_WHEN_AUTO &&
+	       cfg->reflink != ZC_WHEN_ALWAYS && cfg->route == ZC_ROUTE_AUTO &&
+	       cfg->engine == ZC_ENGINE_AUTO && cfg->direct != ZC_WHEN_ALWAYS &&
+	       (cfg->durability == ZC_DURABILITY_AUTO || cfg->durability == ZC_DURABILITY_NONE);
+}
+
+int tree_open(struct tree **ret_tree, const struct tree_start *start)
+{
+	struct tree *tree = calloc(1, sizeof(*tree));
+	unsigned window;
+
+	if (tree == NULL) {
+		node_free(start->root);
+		return -ENOMEM;
+	}
+	tree->cfg = start->cfg;
+	tree->item_cfg = *start->cfg;
+	tree->item_cfg.jobs = 0;
+	tree->progress = start->progress;
+	tree->links = start->links;
+	tree->src_text = start->src_text;
+	tree->dst_text = start->dst_text;
+	tree->link_root = start->link_root;
+	tree->filter_root = start->filter_root;
+	tree->root_src_fd = start->src_fd;
+	tree->root_dst_fd = start->dst_fd;
+	tree->root = start->root;
+	tree->readable = start->root;
+	tree->plain = tree_is_plain(start->cfg);
+	tree->last_id = start->root->id;
+	tree->said.gnu = start->cfg->gnu_cp;
+	tree_size(tree, &window);
+	pthread_mutex_init(&tree->lock, NULL);
+	pthread_cond_init(&tree->wake, NULL);
+	tree->workers[0] = worker_new(tree, window);
+	*ret_tree = tree;
+	if (tree->workers[0] == NULL) {
+		return -ENOMEM;
+	}
+	tree->lane_count = 1;
+	return 0;
+}
+
+bool tree_step(struct tree *tree, struct zc_report *report)
+{
+	bool more = worker_step(tree->workers[0]);
+
+	pthread_mutex_lock(&tree->lock);
+	report_take_msgs(report, &tree->said);
+	pthread_mutex_unlock(&tree->lock);
+	return more;
+}
+
+void tree_close(struct tree *tree, struct zc_report *report)
+{
+	unsigned lanes = tree->lane_count; /* the tree is done: nobody adds one any more */
+
+	for (unsigned i = 1; i < lanes; i++) {
+		pthread_join(tree->workers[i]->thread, NULL);
+	}
+	for (unsigned i = 0; i < lanes; i++) {
+		worker_free(tree->workers[i], report);
+	}
+	report->lanes = (unsigned)zc_max_u64(report->lanes, lanes);
+	report_merge(report, &tree->said);
+	report_fini(&tree->said);
+	node_free(tree->root);
+	close(tree->root_src_fd);
+	if (tree->root_dst_fd >= 0) {
+		close(tree->root_dst_fd);
+	}
+	pthread_mutex_destroy(&tree->lock);
+	pthread_cond_destroy(&tree->wake);
+	free(tree);
+}

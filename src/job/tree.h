@@ -1,0 +1,143 @@
+/*
+ * tree.h: one directory operand on its way, by several threads. Private to job/.
+ *
+ *   tree_open -> tree_step until false -> tree_close
+ *
+ * The unit of work is a batch of a directory's names. Three piles, taken in this order: names handed over
+ * by a busy thread, directories found but not entered, directories with more to read. The newest first, so
+ * what waits is at most one batch a level. The thread that calls tree_step is the first lane; the others
+ * start once there is something to share, and end with the tree. A thread's lane, report, cursor and
+ * buffers are its own; the piles are under one lock, taken once a batch.
+ */
+#ifndef ZC_JOB_TREE_H
+#define ZC_JOB_TREE_H
+
+#include <pthread.h>
+
+#include "item.h"
+#include "links.h"
+#include "walk.h"
+
+/* Names of one directory that wait: a d_type byte, then the name with its NUL, and so on. */
+struct names {
+	struct names *next;
+	struct node *node; /* counted in its pending */
+	uint32_t at;
+	uint32_t end;
+	char bytes[];
+};
+
+#define WALK_BYTES  (32u * 1024)  /* a batch of getdents                                           */
+#define SMALL_BYTES (128u * 1024) /* up to here a file is one read and one write                   */
+
+struct tree;
+
+struct worker {
+	struct tree *tree;
+	struct zc_report report;
+	struct lane lane;
+	struct cursor cursor;
+	uint8_t *small; /* SMALL_BYTES + 1: one more shows a file that grew                      */
+	uint8_t *batch; /* WALK_BYTES                                                           */
+	char name[NAME_MAX + 1];
+	pthread_t thread;
+};
+
+#define TREE_JOBS_MAX 64
+
+struct tree {
+	const struct zc_job_cfg *cfg; /* the tree's own copy: jobs is the number of lanes, not an item's */
+	struct zc_job_cfg item_cfg;
+	struct zc_progress *progress;
+	struct links *links;  /* borrowed: hard links are kept over all operands; NULL: they are not      */
+	const char *src_text; /* borrowed: the operand, for messages                                  */
+	const char *dst_text;
+	const char *filter_root; /* what the paths of filters begin with                              */
+	const char *link_root;   /* the root's name below links' directory                            */
+	int root_src_fd;         /* ours */
+	int root_dst_fd;
+	struct node *root;
+	bool plain;            /* nothing was asked that a file in a new directory would notice      */
+	atomic_int no_tmpfile; /* learnt about the destination: O_TMPFILE is refused                 */
+	atomic_int no_reflink; /* FICLONE is refused                                                */
+	atomic_int src_no_xattrs;
+	atomic_ulong last_id;
+	atomic_uint idle;     /* threads that wait for work: a busy one may hand names over          */
+	atomic_ulong seen;    /* names met                                                         */
+	pthread_mutex_t lock; /* of everything below                                               */
+	pthread_cond_t wake;
+	struct names *handed;
+	struct names *dirs;
+	struct node *readable;
+	struct zc_report said; /* messages of all threads on their way to the caller                  */
+	bool done;
+	unsigned lane_count; /* of workers                                                        */
+	unsigned lane_max;
+	struct worker *workers[TREE_JOBS_MAX]; /* the first is the caller's                           */
+};
+
+struct tree_start {
+	const struct zc_job_cfg *cfg;
+	struct zc_progress *progress;
+	struct links *links;
+	const char *src_text;
+	const char *dst_text;
+	const char *link_root;
+	const char *filter_root;
+	int src_fd; /* both the tree's from now on, also after a failure                                 */
+	int dst_fd; /* -1: nothing is written                                                            */
+	struct node *root; /* likewise; its pending is 1: the reading                                   */
+};
+
+/* 0 or -ENOMEM. */
+int tree_open(struct tree **ret_tree, const struct tree_start *start);
+/* Works on one batch and brings the messages of all threads into report. false: all is done. */
+bool tree_step(struct tree *tree, struct zc_report *report);
+/* Ends the threads and adds what they did to report. */
+void tree_close(struct tree *tree, struct zc_report *report);
+
+/* ---- for entry.c and small.c */
+
+uint64_t tree_next_id(struct tree *tree);
+/* A directory was met below node that the reader did not take for one. type: DT_DIR, or DT_LNK: followed. */
+void tree_add_dir(struct worker *worker, struct node *node, const char *name, uint8_t type);
+struct meta_wish tree_meta_wish(struct tree *tree);
+
+/* ---- entry.c */
+
+/* One name that is no directory. type: DT_*, a hint. Says itself what went wrong. */
+void entry_copy(struct worker *worker, struct node *node, const struct open_dir *dir, const char *name,
+                uint8_t type);
+/* Opens a directory of the source and makes or finds its destination; the cursor has both then. NULL: left
+ * out, or said what is wrong. type DT_LNK: a symlink that -L follows. */
+struct node *entry_enter(struct worker *worker, struct node *parent, const struct open_dir *dir,
+                         const char *name, uint8_t type);
+/* All in the directory is done: its own attributes. */
+void entry_leave(struct worker *worker, struct node *node);
+/* The directory itself cannot be read or reached. */
+void entry_lost(struct worker *worker, struct node *node, enum zc_side side, int code);
+/* As item_fail and item_meta_result, for a name below node. */
+int entry_fail(struct worker *worker, struct node *node, const char *name, enum zc_side side, int status,
+               const char *op, int code, const char *what);
+int entry_meta_result(struct worker *worker, struct node *node, const char *name,
+                      const struct meta_result *result);
+
+struct made_dir {
+	int fd;
+	bool made;
+	bool kept_link;
+	struct stat st;
+};
+/* mkdirat, or what is there when it is a directory; opened. Says what is wrong. 0 or -errno. */
+int entry_make_dir(struct item *item, int dir_fd, const char *name, const struct stat *src_st,
+                   struct made_dir *ret_dir);
+/* The node's destination is dir. */
+void entry_birth(struct node *node, const struct made_dir *dir);
+
+/* small.c: a file of at most SMALL_BYTES to a new name, in as few calls as can be. 0 copied, -errno failed
+ * and said, SMALL_NOT_ME: this one wants the long way, and nothing has happened. */
+#define SMALL_NOT_ME 2
+int small_copy(struct worker *worker, struct node *node, const struct open_dir *dir, const char *name,
+               int src_fd, const struct stat *st);
+
+#endif
