@@ -16,7 +16,8 @@
 # cell where it is slower than the peer or has no figure.
 # ZCOPY is the command (zcopy), ROUNDS the rounds (9), CPUS the CPUs to run on (the first two allowed; `all`: no limit),
 # BENCH_DIR where to work (TMPDIR or /tmp), TREE where the files of `tree` are taken from, TREE_FILES FLAT_FILES
-# DEEP_CHAINS DEEP_LEVELS LARGE_FILES LARGE_BYTES the sizes, CALLS=no leaves out the counting of calls (needs strace).
+# DEEP_CHAINS DEEP_LEVELS LARGE_FILES LARGE_BYTES the sizes, CALLS=no leaves out the counting of calls (by strace,
+# CALLS_SECONDS for each command at most: 90).
 # Needs bash, coreutils, findutils, tar, awk; root and about 8 GiB of memory but for `here`. Nothing else should run.
 set -u
 LC_ALL=C
@@ -25,6 +26,7 @@ rounds=${ROUNDS:-9} tree=${TREE:-/usr/share}
 tree_files=${TREE_FILES:-57000} flat_files=${FLAT_FILES:-100000}
 deep_chains=${DEEP_CHAINS:-40} deep_levels=${DEEP_LEVELS:-250}
 large_files=${LARGE_FILES:-4} large_bytes=${LARGE_BYTES:-268435456}
+patience=${CALLS_SECONDS:-90}
 assert=no systems=ext4 cases=''
 
 usage() {
@@ -86,8 +88,8 @@ fresh_fs() {
 		case $1 in
 		ext4) mkfs.ext4 -q -i 8192 -E lazy_itable_init=0,lazy_journal_init=0 memory/disk ;;
 		*) "mkfs.$1" -q memory/disk ;;
-		esac && mount -o loop memory/disk fs || return 1
-	fi >&2
+		esac >/dev/null && mount -o loop memory/disk fs || return 1
+	fi
 	cd fs || exit 1
 }
 
@@ -192,12 +194,12 @@ run() {
 	}
 }
 
-# calls WHO CASE: system calls per item, of all its processes
+# calls WHO CASE: system calls per item, of all its processes. None where that takes too long (rsync in deep).
 calls() {
 	if [ "${CALLS:-yes}" = no ] || ! have strace; then return; fi
 	clear_new "$2"
 	# shellcheck disable=SC2046
-	strace -f -c -qq -o "$work/calls" $(command_of "$1" "$2") >/dev/null 2>&1
+	timeout "$patience" strace -I2 -f -c -qq -o "$work/calls" $(command_of "$1" "$2") >/dev/null 2>&1 || return
 	awk -v items="$items" '$1 ~ /^[0-9.]+$/ && $NF != "total" { n += $4 } END { printf "%.1f\n", n / items }' \
 		"$work/calls" >"$work/runs/$1.calls"
 }
@@ -218,7 +220,7 @@ row() {
 		function sort(v, n,    i, j, t) { for (i = 2; i <= n; i++) { t = v[i]
 			for (j = i - 1; j > 0 && v[j] > t; j--) v[j + 1] = v[j]
 			v[j + 1] = t } }
-		function spread(v, n) { return sprintf("%.2f [%.2f %.2f]", quantile(v, n, .5),
+		function spread(v, n) { return sprintf("%.3f [%.3f %.3f]", quantile(v, n, .5),
 			quantile(v, n, .25), quantile(v, n, .75)) }
 		{ n++; o[n] = $1; oc[n] = $2; p[n] = $3; pc[n] = $4; r[n] = $1 > 0 ? $3 / $1 : 0 }
 		END { sort(o, n); sort(p, n); sort(oc, n); sort(pc, n); sort(r, n)

@@ -27,6 +27,7 @@ build cmake                cmake            cmake                cmake         c
 build ninja|make           ninja-build      ninja-build          ninja         make
 boost liburing.h           liburing-dev     liburing-devel       liburing      liburing-dev
 boost numa.h               libnuma-dev      numactl-devel        numactl       numactl-dev
+boost xxhash.h             libxxhash-dev    xxhash-devel         xxhash        xxhash-dev
 test  bash                 bash             bash                 bash          bash
 test  git                  git              git                  git           git
 test  gcc                  gcc              gcc                  gcc           gcc

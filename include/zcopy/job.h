@@ -48,6 +48,15 @@ enum zc_on_change {
 	ZC_ON_CHANGE_FAIL,
 };
 
+enum zc_hash { /* --hash */
+	       ZC_HASH_AUTO,
+	       ZC_HASH_XXH3,
+	       ZC_HASH_CRC32C,
+	       ZC_HASH_SHA256,
+};
+/* Whether this build has it. */
+bool zc_hash_available(enum zc_hash kind);
+
 enum zc_preserve {                            /* bits; -p is the first three together, -a all but NOT_MODE */
 	           ZC_PRESERVE_MODE = 1 << 0, /* with it the POSIX ACLs                        */
 	           ZC_PRESERVE_OWNER = 1 << 1,
@@ -106,9 +115,15 @@ struct zc_job_cfg {
 	const struct zc_filter *filter; /* --exclude, --include; borrowed, NULL: none */
 	const char *files_from;         /* --files-from, "-" is stdin; borrowed       */
 	bool names_end_in_nul;          /* -0                                         */
+	bool resume;                    /* what an earlier run has finished is not copied again */
+	const char *program;            /* what prompts begin with; borrowed, NULL: zcopy          */
 	bool gnu_cp;                    /* called as cp: GNU's words, in place, created directly   */
 	bool inplace;
 	bool allow_mounted;
+	bool verify;          /* each file is read back from storage before it gets its name      */
+	enum zc_hash hash;    /* of --verify and --manifest                                       */
+	const char *manifest; /* file for a list of digests, NULL: none; borrowed                 */
+	bool compare;         /* copy nothing: say what differs (zcopy verify)               */
 	enum zc_durability durability;
 	enum zc_when reflink; /* ALWAYS is "--reflink"                               */
 	enum zc_when sparse;
@@ -129,6 +144,8 @@ struct zc_job_cfg {
 	mode_t umask;        /* the process's, read by cli at start                 */
 	/* what is said */
 	bool explain;
+	bool count_ahead;        /* somebody shows progress: trees are counted while they are copied */
+	uint64_t count_after_ns; /* but not before                                                  */
 	bool verbose;
 	bool debug; /* --debug: GNU's line on how each file was copied      */
 	bool dry_run;
@@ -158,9 +175,9 @@ struct zc_item_error {
 };
 
 struct zc_report {
-	int status; /* 0, or the highest of 1..9 that occurred (contract 2)     */
-	int signal; /* not 0: die by this signal once all is said               */
-	bool gnu;   /* messages are in GNU cp's words                           */
+	int status;     /* 0, or the highest of 1..9 that occurred (contract 2)     */
+	int signal;     /* not 0: die by this signal once all is said               */
+	bool gnu;       /* messages are in GNU cp's words                           */
 	unsigned lanes; /* threads that copied, when a tree had several          */
 	struct {
 		uint64_t logical, data, holes;
@@ -181,11 +198,17 @@ struct zc_report {
 	unsigned leaked_buffers;
 	struct zc_fallbacks fallbacks;
 	const char *durability; /* of the last file; NULL: nothing copied */
+	struct {
+		const char *mode;      /* "storage", "compare"; NULL: nothing was verified */
+		const char *algorithm; /* "xxh3-128", "bytes" ...                          */
+		uint64_t mismatches;   /* items that were not as they should be            */
+	} verify;
 	struct zc_item_error *errors;
 	unsigned error_count;
 	struct zc_msg *msgs;
 	unsigned msg_count;
 	unsigned msg_next;      /* cli's: the first not yet shown         */
+	bool words_lost;        /* there was no memory for some of the errors' words */
 	uint64_t hardlinks_cut; /* replaced names whose siblings keep the old file */
 };
 

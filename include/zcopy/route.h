@@ -27,10 +27,12 @@ const char *zc_route_name(enum zc_route_kind kind);
 
 /* Counters that another thread may read at any time; the lane alone writes. Bytes. */
 struct zc_progress {
-	_Atomic uint64_t total;   /* ZC_SIZE_UNKNOWN while unknown    */
-	_Atomic uint64_t read;    /* taken from the source            */
-	_Atomic uint64_t written; /* accepted by the destination      */
-	_Atomic uint64_t durable; /* safe from a power cut            */
+	_Atomic uint64_t total;       /* ZC_SIZE_UNKNOWN while unknown    */
+	_Atomic uint64_t read;        /* taken from the source            */
+	_Atomic uint64_t written;     /* accepted by the destination      */
+	_Atomic uint64_t durable;     /* safe from a power cut            */
+	_Atomic uint64_t items_done;  /* names of trees that are done with     */
+	_Atomic uint64_t items_found; /* names of trees known by now           */
 };
 
 struct zc_trip; /* one buffer's way through the buffer route */
@@ -53,6 +55,9 @@ struct zc_leg {
 	struct zc_span span;   /* DATA; len ZC_SIZE_UNKNOWN: to end of file                   */
 	uint32_t sparse_bytes; /* not 0: runs of this many zeros become holes (--sparse=always) */
 	bool direct_forced;    /* O_DIRECT refused at a request is an error, not a fallback   */
+	/* NULL, or sees all bytes as they were read, in order, before they are written. Buffer route only. */
+	void (*tap)(void *arg, uint64_t off_bytes, const void *mem, size_t len_bytes);
+	void *tap_arg;
 	/* results, exact at every return */
 	uint64_t done_bytes; /* from span.off_bytes on                                      */
 	uint64_t hole_bytes; /* of those, left as holes                                     */

@@ -39,6 +39,22 @@ if(ZC_WITH_NUMA)
   endif()
 endif()
 
+# libxxhash is its header: the code is compiled in. XXH3 is stable from 0.8.0 on. libcrypto is loaded when
+# the first SHA-256 is asked for, and is not needed to build.
+set(ZC_HAVE_XXHASH 0)
+add_library(zc_hash INTERFACE)
+target_link_libraries(zc_hash INTERFACE ${CMAKE_DL_LIBS})
+if(ZC_WITH_XXHASH)
+  find_path(ZC_XXHASH_INCLUDE xxhash.h)
+  if(ZC_XXHASH_INCLUDE)
+    file(STRINGS ${ZC_XXHASH_INCLUDE}/xxhash.h ZC_XXHASH_MINOR REGEX "^#define XXH_VERSION_MINOR")
+    if(ZC_XXHASH_MINOR MATCHES " +([0-9]+)" AND CMAKE_MATCH_1 GREATER_EQUAL 8)
+      set(ZC_HAVE_XXHASH 1)
+      target_include_directories(zc_hash SYSTEM INTERFACE ${ZC_XXHASH_INCLUDE})
+    endif()
+  endif()
+endif()
+
 configure_file(${CMAKE_SOURCE_DIR}/packaging/cmake/config.h.in ${CMAKE_BINARY_DIR}/gen/zc_config.h)
 target_include_directories(zc_flags INTERFACE ${CMAKE_BINARY_DIR}/gen)
-message(STATUS "zcopy ${PROJECT_VERSION} for ${ZC_ISA}: liburing ${ZC_HAVE_URING}, libnuma ${ZC_HAVE_NUMA}, static ${ZC_STATIC}")
+message(STATUS "zcopy ${PROJECT_VERSION} for ${ZC_ISA}: liburing ${ZC_HAVE_URING}, libnuma ${ZC_HAVE_NUMA}, libxxhash ${ZC_HAVE_XXHASH}, static ${ZC_STATIC}")

@@ -34,8 +34,12 @@ _zcopy()
 		--target-directory=DIR
 		--no-target-directory
 		--durability=none|data|full
+		--resume
 		--inplace
 		--on-change=retry|warn|fail
+		--verify
+		--hash=xxh3|crc32c|sha256
+		--manifest=FILE
 		--allow-mounted
 		--engine=auto|uring|sync
 		--route=auto|reflink|cfr|sendfile|splice|buffer

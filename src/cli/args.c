@@ -61,6 +61,9 @@ static const struct option_row *row_of(int value)
 /* Whether the user may name this row: neither a heading, nor our own where we are cp. */
 static bool is_known(const struct parse *parse, const struct option_row *row)
 {
+	if (parse->args.command == ZC_COMMAND_VERIFY) {
+		return row->verify;
+	}
 	return row->apply && !(row->own && parse->gnu_cp);
 }
 
@@ -158,7 +161,7 @@ static void fill_tables(const struct parse *parse, int argc, char **argv, struct
 			add_long(tables, "path", row->has_arg, i); /* an old name that GNU still takes */
 		}
 	}
-	if (!parse->gnu_cp && is_abbreviated(argc, argv)) {
+	if (!parse->gnu_cp && parse->args.command == ZC_COMMAND_COPY && is_abbreviated(argc, argv)) {
 		add_aliases(tables);
 	}
 	tables->longs[tables->long_count] = (struct option){ 0 };
@@ -296,6 +299,10 @@ static int check_end(struct parse *parse, const char *end, enum zc_dir dir)
 	if (zc_uri_parse(&uri, end, dir, &why) < 0) {
 		return option_fail(parse, "%s: %s", option_quoted(parse, end), why);
 	}
+	if (uri.kind != ZC_END_PATH && uri.kind != ZC_END_REMOTE && parse->args.job.compare) {
+		return option_fail(parse, "%s: verify wants two files or directories",
+		                   option_quoted(parse, end));
+	}
 	if (uri.kind != ZC_END_REMOTE) {
 		return 0;
 	}
@@ -393,6 +400,16 @@ static int parse_forced(struct parse *parse)
 	}
 	if (job->reflink == ZC_WHEN_ALWAYS && job->direct == ZC_WHEN_ALWAYS) {
 		return option_fail(parse, "--reflink=always and --direct=always exclude each other");
+	}
+	if ((job->verify || job->manifest) && kernel && job->route != ZC_ROUTE_REFLINK) {
+		return option_fail(parse, "%s needs our buffers; --route=%s does without",
+		                   job->verify ? "--verify" : "--manifest", route);
+	}
+	if (!zc_hash_available(job->hash)) {
+		return option_fail(parse, "--hash=xxh3 is not in this build");
+	}
+	if (job->manifest && (*job->manifest == '\0' || !strcmp(job->manifest, "-"))) {
+		return option_fail(parse, "--manifest wants the name of a file");
 	}
 	if (job->pool_bytes != 0 && job->block_bytes > job->pool_bytes) {
 		return option_fail(parse, "--pool is smaller than --block-size");
@@ -504,7 +521,7 @@ static const struct command {
 	{ .name = "bench" },
 	{ .name = "doctor" },
 	{ .name = "tune" },
-	{ .name = "verify" },
+	{ "verify", true, ZC_COMMAND_VERIFY },
 };
 
 static int parse_command(struct parse *parse, int argc, char **argv)
@@ -528,10 +545,16 @@ static int parse_command(struct parse *parse, int argc, char **argv)
 		return option_fail(parse, "this version has no command '%s' yet; a file of that name is ./%s",
 		                   command->name, command->name);
 	}
+	parse->args.command = command->command;
+	if (command->command == ZC_COMMAND_VERIFY) { /* has options and operands */
+		parse->args.job.compare = true;
+		parse->args.job.recursive = true;
+		parse->args.job.dest_is_file = true; /* the two themselves are compared */
+		return 0;
+	}
 	if (argc > 2) {
 		return option_fail(parse, "extra operand %s", named(parse, argv[2]));
 	}
-	parse->args.command = command->command;
 	return OPTION_STOP;
 }
 
@@ -547,6 +570,10 @@ static int parse_all(struct parse *parse, int argc, char **argv)
 {
 	int err = parse_command(parse, argc, argv);
 
+	if (parse->args.command == ZC_COMMAND_VERIFY) {
+		argc--;
+		argv++;
+	}
 	if (err == 0) {
 		err = parse_options(parse, argc, argv);
 	}

@@ -13,6 +13,7 @@ enum zc_command {
 	ZC_COMMAND_COPY,
 	ZC_COMMAND_HELP,
 	ZC_COMMAND_VERSION,
+	ZC_COMMAND_VERIFY, /* job.compare is set */
 };
 
 enum zc_progress_mode {

@@ -97,6 +97,7 @@ void zc_args_help(FILE *out, bool gnu_cp)
 	fputs("Usage: zcopy [OPTION]... SOURCE DEST\n"
 	      "  or:  zcopy [OPTION]... SOURCE... DIRECTORY\n"
 	      "  or:  zcopy [OPTION]... -t DIRECTORY SOURCE...\n"
+	      "  or:  zcopy verify [OPTION]... SOURCE DEST\n"
 	      "  or:  zcopy help | version\n"
 	      "Copy SOURCE to DEST, or several SOURCEs into DIRECTORY. A file that exists is\n"
 	      "replaced whole: it is the old one until the new one is complete.\n"
@@ -110,6 +111,10 @@ void zc_args_help(FILE *out, bool gnu_cp)
 	      out);
 	help_rows(out, false);
 	fputs("\n"
+	      "verify compares two files or directories, bytes and attributes, and says a line\n"
+	      "for each difference. Its options: --exclude --include --exclude-from -0 -j -q\n"
+	      "--progress --stats --report.\n"
+	      "\n"
 	      "SIZE takes K M G T (1024), KB MB GB TB (1000) and KiB MiB GiB TiB.\n"
 	      "ZCOPY_ENGINE and ZCOPY_JOBS in the environment do what the options do.\n"
 	      "Called as cp it is GNU cp: only cp's options, words and exit status.\n"

@@ -179,7 +179,7 @@ static int main_report(const struct zc_args *args, struct zc_report *report, FIL
 	return 0;
 }
 
-static int main_copy(const struct zc_args *args, uint64_t started_ns)
+static int main_copy(struct zc_args *args, uint64_t started_ns)
 {
 	struct zc_progress counters = { 0 };
 	struct progress progress;
@@ -205,6 +205,9 @@ static int main_copy(const struct zc_args *args, uint64_t started_ns)
 	}
 	progress_stop(&progress);
 	zc_job_finish(job);
+	if (report->words_lost) {
+		fprintf(stderr, "%s: out of memory: not every error could be said\n", main_name);
+	}
 	main_show(report, args, stdout_is_end ? stderr : stdout);
 	status = main_report(args, report, file, started_ns);
 	status = status > report->status ? status : report->status;
@@ -226,6 +229,7 @@ static int main_run(int argc, char **argv, uint64_t started_ns)
 		return main_usage(message, status);
 	}
 	main_signals(&args.job.epipe_is_error);
+	args.job.program = main_name;
 	args.job.umask = umask(0);
 	umask(args.job.umask);
 	switch (args.command) {
@@ -235,6 +239,7 @@ static int main_run(int argc, char **argv, uint64_t started_ns)
 	case ZC_COMMAND_VERSION:
 		zc_args_version(stdout, args.job.gnu_cp);
 		break;
+	case ZC_COMMAND_VERIFY:
 	case ZC_COMMAND_COPY:
 		if (args.warning != NULL) {
 			fprintf(stderr, "%s: %s\n", main_name, args.warning);

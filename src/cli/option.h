@@ -69,6 +69,7 @@ struct option_row {
 	char letter;       /* 0 = none. Takes no argument where the long name's is optional */
 	char other_letter; /* 'r' for -R                                                  */
 	bool own;          /* not GNU cp's: nobody who is called cp has it                */
+	bool verify;       /* one of the few that the command verify has, too             */
 	int has_arg;       /* getopt's no_argument, required_argument, optional_argument  */
 };
 

@@ -18,10 +18,12 @@
 /* auto: smaller copies are over before anybody could read a bar */
 #define WORTH_BYTES (64 * ZC_MIB)
 
-/* The bytes of all sources, or ZC_SIZE_UNKNOWN. */
-static uint64_t progress_total(const struct zc_job_cfg *cfg)
+/* The bytes of all sources, or ZC_SIZE_UNKNOWN. Trees are counted while they are copied. */
+static uint64_t progress_total(const struct zc_job_cfg *cfg, bool *ret_trees)
 {
 	uint64_t total = 0;
+
+	*ret_trees = false;
 
 	for (unsigned i = 0; i < cfg->source_count; i++) {
 		struct zc_uri uri;
@@ -34,8 +36,10 @@ static uint64_t progress_total(const struct zc_job_cfg *cfg)
 		if (uri.kind == ZC_END_ZERO || uri.kind == ZC_END_GEN) {
 			total += uri.size_bytes;
 		} else if (uri.kind != ZC_END_PATH || fstatat(AT_FDCWD, uri.path, &st, 0) < 0 ||
-		           !S_ISREG(st.st_mode)) {
+		           (!S_ISREG(st.st_mode) && !S_ISDIR(st.st_mode))) {
 			return ZC_SIZE_UNKNOWN;
+		} else if (S_ISDIR(st.st_mode)) {
+			*ret_trees = cfg->recursive;
 		} else {
 			total += (uint64_t)st.st_size;
 		}
@@ -80,6 +84,11 @@ static void progress_json(const struct progress *progress, uint64_t now_ns)
 	if (total != ZC_SIZE_UNKNOWN) {
 		fprintf(stderr, ",\"total\":%" PRIu64, total);
 	}
+	if (atomic_load_explicit(&counters->items_done, memory_order_relaxed) > 0) {
+		fprintf(stderr, ",\"items\":%" PRIu64 ",\"items_found\":%" PRIu64,
+		        atomic_load_explicit(&counters->items_done, memory_order_relaxed),
+		        atomic_load_explicit(&counters->items_found, memory_order_relaxed));
+	}
 	fprintf(stderr, ",\"rate\":%.0f}\n", progress->rate);
 	fflush(stderr);
 }
@@ -94,6 +103,9 @@ static void progress_bar(struct progress *progress)
 	char durable_text[16];
 	char rate_text[16];
 	char share[64] = "";
+	char items[64] = "";
+	uint64_t done = atomic_load_explicit(&counters->items_done, memory_order_relaxed);
+	uint64_t found = atomic_load_explicit(&counters->items_found, memory_order_relaxed);
 
 	if (total != ZC_SIZE_UNKNOWN && total > 0) {
 		uint64_t left = total > written ? total - written : 0;
@@ -103,7 +115,11 @@ static void progress_bar(struct progress *progress)
 		         (unsigned)(zc_min_u64(written, total) * 100 / total), (unsigned)(eta / 60),
 		         (unsigned)(eta % 60));
 	}
-	fprintf(stderr, "\r\033[K%s%s/s  read %s  written %s  durable %s", share,
+	if (done > 0) { /* the copy may be ahead of the count */
+		snprintf(items, sizeof(items), "%" PRIu64 " of %" PRIu64 " items  ", done,
+		         zc_max_u64(done, found));
+	}
+	fprintf(stderr, "\r\033[K%s%s%s/s  read %s  written %s  durable %s", share, items,
 	        zc_format_size(rate_text, (uint64_t)progress->rate),
 	        zc_format_size(read_text, atomic_load_explicit(&counters->read, memory_order_relaxed)),
 	        zc_format_size(written_text, written),
@@ -146,10 +162,11 @@ static void *progress_thread(void *arg)
 	return NULL;
 }
 
-void progress_start(struct progress *progress, const struct zc_args *args, struct zc_progress *counters,
+void progress_start(struct progress *progress, struct zc_args *args, struct zc_progress *counters,
                     uint64_t started_ns)
 {
 	pthread_condattr_t attr;
+	bool trees;
 	uint64_t total;
 	sigset_t all;
 	sigset_t old;
@@ -164,10 +181,12 @@ void progress_start(struct progress *progress, const struct zc_args *args, struc
 	    (args->progress == ZC_PROGRESS_AUTO && (args->job.quiet || !isatty(STDERR_FILENO)))) {
 		return;
 	}
-	total = progress_total(&args->job);
-	if (args->progress == ZC_PROGRESS_AUTO && total < WORTH_BYTES) {
+	total = progress_total(&args->job, &trees);
+	if (args->progress == ZC_PROGRESS_AUTO && total < WORTH_BYTES && !trees) {
 		return;
 	}
+	args->job.count_ahead = trees;
+	args->job.count_after_ns = args->progress == ZC_PROGRESS_AUTO ? SHOW_AFTER_NS : 0;
 	atomic_store(&counters->total, total);
 	pthread_mutex_init(&progress->lock, NULL);
 	pthread_condattr_init(&attr);

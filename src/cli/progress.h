@@ -24,8 +24,9 @@ struct progress {
 	double rate; /* bytes per second, smoothed */
 };
 
-/* Starts nothing when nothing is to be shown: not a tty, quiet, or a copy that will be over at once. */
-void progress_start(struct progress *progress, const struct zc_args *args, struct zc_progress *counters,
+/* Asks the job to count trees ahead when there is something to show. Starts nothing when nothing is to be
+ * shown: not a tty, quiet, or a copy that will be over at once. */
+void progress_start(struct progress *progress, struct zc_args *args, struct zc_progress *counters,
                     uint64_t started_ns);
 /* Takes the bar away so that lines can be written; resume lets it come back. */
 void progress_pause(struct progress *progress);

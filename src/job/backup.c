@@ -53,32 +53,49 @@ static unsigned long backup_highest(int dir_fd, const char *name)
 	return highest;
 }
 
-static char *backup_name(const struct item *item)
+char *backup_name(const struct zc_job_cfg *cfg, const struct target *target)
 {
-	const char *name = item->target.name;
 	unsigned long highest = 0;
 	char *backup;
 	int len;
 
-	if (item->cfg->backup != ZC_BACKUP_SIMPLE) {
-		highest = backup_highest(item->target.dir_fd, name);
+	if (cfg->backup != ZC_BACKUP_SIMPLE) {
+		highest = backup_highest(target->dir_fd, target->name);
 	}
-	if (item->cfg->backup == ZC_BACKUP_NUMBERED || highest > 0) {
-		len = asprintf(&backup, "%s.~%lu~", name, highest + 1);
+	if (cfg->backup == ZC_BACKUP_NUMBERED || highest > 0) {
+		len = asprintf(&backup, "%s.~%lu~", target->name, highest + 1);
 	} else {
-		len = asprintf(&backup, "%s%s", name,
-		               item->cfg->backup_suffix != NULL ? item->cfg->backup_suffix : "~");
+		len = asprintf(&backup, "%s%s", target->name,
+		               cfg->backup_suffix != NULL ? cfg->backup_suffix : "~");
 	}
 	return len < 0 ? NULL : backup;
 }
 
-/* cp --backup a~ a would move the source away before it is read. */
-static bool backup_is_source(const struct item *item, const char *backup)
+/* cp --backup a~ a would move the source away before it is read. A numbered name is a new one. */
+static bool backup_is_source(const struct item *item)
 {
+	const char *suffix = item->cfg->backup_suffix != NULL ? item->cfg->backup_suffix : "~";
+	const struct target *from = item->from_link != NULL ? item->from_link : &item->from;
+	const char *name = item->target.name;
+	size_t len = strlen(name);
 	struct stat st;
 
-	return item->has_from && fstatat(item->target.dir_fd, backup, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
-	       st.st_dev == item->src_st.st_dev && st.st_ino == item->src_st.st_ino;
+	if (!item->has_from || item->cfg->backup == ZC_BACKUP_NUMBERED ||
+	    strncmp(from->name, name, len) != 0 || strcmp(from->name + len, suffix) != 0) {
+		return false;
+	}
+	return fstatat(item->target.dir_fd, from->name, &st, 0) == 0 && st.st_dev == item->src_st.st_dev &&
+	       st.st_ino == item->src_st.st_ino;
+}
+
+char *backup_path(struct item *item)
+{
+	const char *text = item_text(item, ZC_SIDE_DST);
+	const char *slash = strrchr(text, '/');
+	size_t len = slash == NULL ? 0 : (size_t)(slash + 1 - text);
+	char *path;
+
+	return asprintf(&path, "%.*s%s", (int)len, text, item->backup) < 0 ? NULL : path;
 }
 
 static int backup_give(const struct item *item, const char *backup)
@@ -108,19 +125,23 @@ int backup_item(struct item *item)
 	char *backup;
 	int res;
 
-	if (item->cfg->backup == ZC_BACKUP_NONE || !item->has_target || !item->target.exists) {
+	if (item->cfg->backup == ZC_BACKUP_NONE || item->backup != NULL || !item->has_target ||
+	    !item->target.exists) {
 		return 0;
 	}
-	backup = backup_name(item);
-	if (backup == NULL) {
-		return item_fail(item, ZC_SIDE_DST, 0, "malloc", -ENOMEM, "cannot be backed up", NULL);
-	}
-	if (backup_is_source(item, backup)) {
-		free(backup);
+	if (backup_is_source(item)) {
 		return item_fail(item, ZC_SIDE_DST, ZC_STATUS_REFUSED, "stat", 0,
 		                 "the backup would destroy the source", NULL);
 	}
+	backup = backup_name(item->cfg, &item->target);
+	if (backup == NULL) {
+		return item_fail(item, ZC_SIDE_DST, 0, "malloc", -ENOMEM, "cannot be backed up", NULL);
+	}
 	res = backup_give(item, backup);
+	if (res == -ENOENT && item->report->gnu) { /* gone by itself */
+		free(backup);
+		return 0;
+	}
 	if (res < 0) {
 		free(backup);
 		return item_fail(item, ZC_SIDE_DST, 0, "rename", res, "cannot be backed up", NULL);

@@ -10,10 +10,12 @@
 #include "choose.h"
 
 #include <errno.h>
+#include <sched.h>
 #include <stdarg.h>
 #include <string.h>
 
 #include "report.h"
+#include "split.h"
 
 /* Up to here one read and one write from a plain buffer: nothing else is worth starting. */
 #define SMALL_BYTES (128 * ZC_KIB)
@@ -23,6 +25,10 @@
 #define COLD_DIRECT_BYTES (64 * ZC_MIB)
 /* "Not cached": at most this much of it is. */
 #define COLD_PERCENT_MAX 50
+/* "Cached": at least this much of it is. Two threads that wait for one disk gain nothing. */
+#define WARM_PERCENT_MIN 90
+/* From here on it pays to find all blocks at once. */
+#define ALLOCATE_BYTES (4 * ZC_MIB)
 
 struct chooser {
 	const struct zc_job_cfg *cfg;
@@ -126,14 +132,15 @@ static bool choose_is_remote_fs(const struct chooser *ch)
 static void choose_residency(struct chooser *ch)
 {
 	ch->resident_percent = -1;
-	if (ch->size_bytes != ZC_SIZE_UNKNOWN && ch->size_bytes >= COLD_DIRECT_BYTES) {
+	if (ch->size_bytes != ZC_SIZE_UNKNOWN && ch->size_bytes >= SPLIT_BYTES_MIN) {
 		ch->resident_percent = zc_end_resident_percent(ch->src, ch->size_bytes, &ch->resident_how);
 	}
 }
 
 static bool choose_is_cold(const struct chooser *ch)
 {
-	return ch->resident_percent >= 0 && ch->resident_percent <= COLD_PERCENT_MAX;
+	return ch->resident_percent >= 0 && ch->resident_percent <= COLD_PERCENT_MAX &&
+	       ch->size_bytes >= COLD_DIRECT_BYTES;
 }
 
 /* Files both: is it our buffers that shall move them? */
@@ -186,9 +193,49 @@ static int choose_forced_route(struct chooser *ch, const char **ret_why)
 	return 0;
 }
 
+static bool choose_is_on(const struct zc_end *end, const char *fs)
+{
+	char out[24];
+
+	return strcmp(zc_fs_name(end->shape.fd, out), fs) == 0;
+}
+
+static unsigned choose_cpu_count(void)
+{
+	cpu_set_t set;
+
+	return sched_getaffinity(0, sizeof(set), &set) == 0 ? (unsigned)CPU_COUNT(&set) : 1;
+}
+
+/* Two threads, each with parts of its own? NULL: yes, else why not. Where the kernel's one copy is not held
+ * up by finding blocks (tmpfs, XFS) they cost more than they gain. */
+static const char *choose_split_unfit(const struct chooser *ch)
+{
+	return ch->size_bytes < SPLIT_BYTES_MIN        ? "less than 32 MiB"
+	       : ch->cfg->jobs != 0                    ? "as asked"
+	       : ch->cfg->pool_bytes != 0              ? "the memory is limited"
+	       : !(ch->dst->shape.caps & ZC_CAP_FRESH) ? "written in place"
+	       : !choose_is_on(ch->dst, "ext4")        ? "more pays on ext4 only"
+	       : !choose_is_on(ch->src, "ext4") && !choose_is_on(ch->src, "tmpfs")
+	           ? "not measured from this file system"
+	       : ch->resident_percent < WARM_PERCENT_MIN ? "not all of the source is cached"
+	       : choose_cpu_count() < SPLIT_LANES        ? "one CPU"
+	                                                 : NULL;
+}
+
+/* A growing file of ext4 reserves room block by block: all at once saves a quarter of the CPU. On tmpfs and
+ * XFS it measured no better; others may copy on write. */
+static bool choose_may_allocate(const struct chooser *ch)
+{
+	return ch->size_bytes >= ALLOCATE_BYTES && (ch->dst->shape.caps & ZC_CAP_FRESH) &&
+	       choose_is_on(ch->dst, "ext4");
+}
+
 static void choose_file_routes(struct chooser *ch)
 {
+	struct choice *choice = ch->choice;
 	const char *because;
+	const char *alone = NULL; /* why not by two threads */
 	bool buffer_first = choose_buffer_first(ch, &because);
 
 	if (choose_may_reflink(ch)) {
@@ -199,14 +246,24 @@ static void choose_file_routes(struct chooser *ch)
 			choose_kernel(ch, ZC_ROUTE_CFR);
 		}
 		choose_kernel(ch, ZC_ROUTE_SENDFILE);
+		alone = choose_split_unfit(ch);
+		choice->split = alone == NULL;
+		choice->allocate = choose_may_allocate(ch);
 	}
 	if (ch->resident_percent >= 0) {
 		choose_explain(ch, "cache: %d %% of the source is resident (%s; cold is at most %d %%)",
 		               ch->resident_percent, ch->resident_how, COLD_PERCENT_MAX);
 	}
 	choose_explain(ch, "route: %s first: %s",
-	               ch->choice->kernel_count > 0 ? zc_route_name(ch->choice->kernel[0]) : "buffer",
-	               because);
+	               choice->kernel_count > 0 && choice->kernel[0] == ZC_ROUTE_REFLINK ? "reflink"
+	               : choice->kernel_count > 0 && !choice->split ? zc_route_name(choice->kernel[0])
+	                                                            : "buffer",
+	               choice->split ? "the source is cached: two threads outdo the kernel's copy" : because);
+	if (!buffer_first) {
+		choose_explain(ch, "lanes: %s%s", choice->split ? "2, each with parts of its own" : "1: ",
+		               choice->split ? "" : alone);
+		choose_explain(ch, "room: %s", choice->allocate ? "allocated first" : "as the file grows");
+	}
 }
 
 static void choose_stream_routes(struct chooser *ch)
@@ -339,8 +396,12 @@ static void choose_prior(struct chooser *ch, struct lane_cfg *lane)
 	if (lane->engine == ZC_ENGINE_AUTO) {
 		lane->engine = ZC_ENGINE_SYNC;
 	}
-	if (ch->size_bytes == ZC_SIZE_UNKNOWN || ch->size_bytes < QUEUE_BYTES || stream ||
-	    (lane->engine == ZC_ENGINE_SYNC && !choose_is_cold(ch))) {
+	if (ch->choice->split) {
+		lane->block_bytes = SPLIT_BLOCK_BYTES;
+		lane->buf_count = 1;
+		lane->small = true;
+	} else if (ch->size_bytes == ZC_SIZE_UNKNOWN || ch->size_bytes < QUEUE_BYTES || stream ||
+	           (lane->engine == ZC_ENGINE_SYNC && !choose_is_cold(ch))) {
 		/* one buffer that stays in the CPU's cache. Threads cost half as much CPU again on cached
 		 * files, and a file of /proc makes its text anew up to each offset that is asked for */
 		lane->block_bytes = SMALL_BYTES;

@@ -9,6 +9,8 @@ struct choice {
 	enum zc_route_kind kernel[ZC_ROUTE_COUNT]; /* in-kernel routes, in order; need no lane          */
 	unsigned kernel_count;
 	bool buffer;     /* the buffer route may follow                                         */
+	bool split;      /* by two threads where that can be had: reads and writes, the lane's buffers */
+	bool allocate;   /* room for the whole file before its first byte                       */
 	bool src_direct; /* to be switched on                                                   */
 	bool dst_direct;
 	bool keep_holes;       /* ask the source for holes                                            */

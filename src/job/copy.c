@@ -12,7 +12,9 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "check.h"
 #include "item.h"
+#include "split.h"
 
 /* Once more from the start is for files that take seconds, not hours. */
 #define RETRY_BYTES_MAX ZC_GIB
@@ -104,11 +106,17 @@ static int pass_fail(struct pass *pass, const struct zc_err *err)
 		struct zc_err at = *err;
 
 		at.off_bytes = item->dst.bad_bytes;
-		report_fail(item->report, ZC_STATUS_MISMATCH, item->dst_text, &at, "a byte differs", NULL);
+		report_fail(item->report, ZC_STATUS_MISMATCH, item_text(item, ZC_SIDE_DST), &at,
+		            "a byte differs", NULL);
 		return err->code;
 	}
-	report_fail(item->report, 0, err->side == ZC_SIDE_SRC ? item->src_uri.text : item->dst_text, err,
-	            pass_verb(err), NULL);
+	if (item->report->gnu) { /* which has no word for where */
+		return item_fail(item, err->side, 0, err->op, err->code,
+		                 strcmp(err->op, "copy_file_range") == 0 ? "cannot copy" : pass_verb(err),
+		                 NULL);
+	}
+	report_fail(item->report, 0, item_text(item, err->side == ZC_SIDE_SRC ? ZC_SIDE_SRC : ZC_SIDE_DST),
+	            err, pass_verb(err), NULL);
 	return err->code;
 }
 
@@ -151,6 +159,26 @@ static int pass_forced_end(struct pass *pass, struct zc_leg *leg)
 	return pass_fail(pass, &leg->err);
 }
 
+/* By two threads, where choose() would have it and this lane can. false: by one, nothing is done yet. */
+static bool pass_split(struct pass *pass, struct zc_leg *leg, int *ret_res)
+{
+	struct item *item = pass->item;
+
+	if (!pass->choice.split || leg->span.len_bytes < SPLIT_BYTES_MIN || item->lane->alone) {
+		return false;
+	}
+	*ret_res = pass_open_lane(pass);
+	if (*ret_res < 0) {
+		return true;
+	}
+	if (!split_open(item->lane, &pass->choice.lane)) {
+		return false;
+	}
+	item->report->lanes = (unsigned)zc_max_u64(item->report->lanes, SPLIT_LANES);
+	*ret_res = split_run(item->lane, leg, item->moved) < 0 ? pass_fail(pass, &leg->err) : 0;
+	return true;
+}
+
 static int pass_move(struct pass *pass, struct zc_leg *leg)
 {
 	static const enum zc_route_kind buffer = ZC_ROUTE_BUFFER;
@@ -158,6 +186,10 @@ static int pass_move(struct pass *pass, struct zc_leg *leg)
 	const struct choice *choice = &pass->choice;
 	int res = -EOPNOTSUPP;
 
+	if (pass_split(pass, leg, &res)) {
+		return res;
+	}
+	res = -EOPNOTSUPP;
 	if (choice->kernel_count > 0) {
 		res = zc_lane_run(item->lane, leg, choice->kernel, choice->kernel_count, item->moved);
 	}
@@ -208,6 +240,8 @@ static int pass_data(struct pass *pass, struct zc_span *span)
 		.dst = &item->dst,
 		.sparse_bytes = pass->choice.sparse_bytes,
 		.direct_forced = item->cfg->direct == ZC_WHEN_ALWAYS,
+		.tap = item->hash != NULL ? check_tap : NULL,
+		.tap_arg = item->hash,
 	};
 	int res;
 
@@ -245,7 +279,7 @@ static int pass_hole(struct pass *pass, const struct zc_span *span)
 	return 0;
 }
 
-/* Room for a direct copy, all of it and at once: a full disk is found out before the first byte, and writes
+/* Room for all of it and at once: a full disk is found out before the first byte, and writes
  * need not find blocks one by one. Not where files are copied on write, which would do it all again.
  * 1 done, 0 not to be had here, -ENOSPC and the like. */
 static int pass_allocate(const struct zc_end *dst, uint64_t size)
@@ -274,7 +308,7 @@ static int pass_extend(struct pass *pass, const struct zc_span *first)
 	int res = 0;
 
 	if (!(item->dst.shape.caps & ZC_CAP_FRESH) || size == ZC_SIZE_UNKNOWN ||
-	    (whole && !item->dst.direct)) {
+	    (whole && !item->dst.direct && !pass->choice.allocate)) {
 		return 0;
 	}
 	if (whole) {
@@ -350,9 +384,20 @@ static int pass_reflink(struct pass *pass)
 	choice->kernel_count--;
 	memmove(choice->kernel, choice->kernel + 1, choice->kernel_count * sizeof(choice->kernel[0]));
 	zc_fallback_add(&item->report->fallbacks, "reflink",
-	                choice->kernel_count > 0 ? zc_route_name(choice->kernel[0]) : "buffer", leg.err.op,
-	                leg.err.code);
+	                choice->kernel_count > 0 && !choice->split ? zc_route_name(choice->kernel[0])
+	                                                           : "buffer",
+	                leg.err.op, leg.err.code);
 	return -EOPNOTSUPP;
+}
+
+/* What is hashed has to pass by; shared blocks are read once more. */
+static void pass_through_buffers(struct choice *choice)
+{
+	bool shares = choice->kernel_count > 0 && choice->kernel[0] == ZC_ROUTE_REFLINK;
+
+	choice->kernel_count = shares;
+	choice->buffer = choice->buffer || !shares;
+	choice->split = false;
 }
 
 static int pass_prepare(struct pass *pass)
@@ -367,6 +412,9 @@ static int pass_prepare(struct pass *pass)
 		                     ? "cannot go by the asked route"
 		                     : "cannot be copied as asked",
 		                 why);
+	}
+	if (item->hash != NULL) {
+		pass_through_buffers(&pass->choice);
 	}
 	item->report->direct = item->src.direct || item->dst.direct;
 	if (!pass->choice.keep_holes) {
@@ -430,6 +478,7 @@ static int copy_pass(struct item *item, struct pass *pass, struct stat *ret_now)
 	int res;
 
 	*pass = (struct pass){ .item = item };
+	check_restart(item);
 	res = pass_prepare(pass);
 	if (res < 0) {
 		return res;
@@ -583,5 +632,6 @@ int copy_item(struct item *item)
 		res = copy_changed(&pass, &now);
 	}
 	copy_account(&pass, &now); /* also what a failed copy has written: to a pipe it is there */
-	return res < 0 ? res : copy_finish(&pass);
+	res = res < 0 ? res : copy_finish(&pass);
+	return res < 0 ? res : check_digest(item);
 }

@@ -24,11 +24,13 @@ static void entry_item(struct item *item, struct worker *worker, struct node *no
 		.lane = &worker->lane,
 		.progress = tree->progress,
 		.links = tree->links,
+		.manifest = tree->manifest,
 		.tree = tree,
 		.node = node,
 		.src_uri = { .kind = ZC_END_PATH },
 		.dst_uri = { .kind = ZC_END_PATH },
 		.dest_fd = -1,
+		.base_fd = -1,
 		.old_fd = -1,
 	};
 	memcpy(item->from.name, name, strlen(name) + 1);
@@ -97,7 +99,7 @@ struct meta_wish tree_meta_wish(struct tree *tree)
 
 /* ---- what is left out */
 
-static bool entry_excluded(struct worker *worker, const struct node *node, const char *name, bool is_dir)
+bool entry_excluded(struct worker *worker, struct node *node, const char *name, bool is_dir)
 {
 	const struct zc_filter *filter = worker->tree->cfg->filter;
 	char *path;
@@ -107,8 +109,9 @@ static bool entry_excluded(struct worker *worker, const struct node *node, const
 		return false;
 	}
 	path = node_path(node, worker->tree->filter_root, name);
-	if (path == NULL) {
-		return false;
+	if (path == NULL) { /* rather too little than what was to be left out */
+		(void)entry_fail(worker, node, name, ZC_SIDE_SRC, 0, "malloc", -ENOMEM, "cannot be copied");
+		return true;
 	}
 	/* without a root of its own the path begins with the slash before its first name */
 	excluded = zc_filter_excludes(filter, path + (path[0] == '/'), is_dir);
@@ -136,7 +139,8 @@ static int entry_aim(struct item *item, const struct node *node, const struct op
 	const char *refused = NULL;
 	const char *name = item->from.name;
 	bool follow = item->report->gnu && S_ISREG(item->src_st.st_mode) && !item->cfg->remove_dest &&
-	              item->cfg->backup == ZC_BACKUP_NONE && !source_is_name_only(item);
+	              item->cfg->backup == ZC_BACKUP_NONE && !source_is_name_only(item) &&
+	              (item->links == NULL || item->src_st.st_nlink == 1);
 	int res;
 
 	if (node->made || dir->dst_fd < 0) {
@@ -146,14 +150,16 @@ static int entry_aim(struct item *item, const struct node *node, const struct op
 		item->has_target = true;
 		return 0;
 	}
-	res =
-	    target_open_at(&item->target, dir->dst_fd, name, follow ? TARGET_FOLLOW : TARGET_KEEP, &refused);
+	res = target_open_at(&item->target, dir->dst_fd, name, TARGET_KEEP, &refused);
+	item->has_target = res == 0;
+	if (res == 0 && follow) {
+		res = item_follow(item, &refused);
+	}
 	if (res < 0) {
 		return item_fail(item, ZC_SIDE_DST, refused != NULL ? ZC_STATUS_REFUSED : 0, "fstatat", res,
 		                 refused != NULL ? refused : "cannot be reached", NULL);
 	}
-	item->has_target = true;
-	/* a directory without a bit of the name in it: a symlink is replaced, never written through */
+	/* but as cp, a symlink is replaced, never written through */
 	return 0;
 }
 
@@ -209,7 +215,8 @@ static bool entry_short(struct worker *worker, struct node *node, const struct o
 		return false;
 	}
 	if (st.st_size <= SMALL_BYTES && (uint64_t)st.st_blocks * 512 >= (uint64_t)st.st_size &&
-	    (st.st_nlink == 1 || tree->links == NULL) && (tree->cfg->gnu_cp || !tree->no_tmpfile)) {
+	    (tree->links == NULL || (st.st_nlink == 1 && tree->cfg->deref != ZC_DEREF_ALWAYS)) &&
+	    (tree->cfg->gnu_cp || !tree->no_tmpfile)) {
 		res = small_copy(worker, node, dir, name, fd, &st);
 	}
 	if (res == SMALL_NOT_ME) {
@@ -245,7 +252,8 @@ void entry_copy(struct worker *worker, struct node *node, const struct open_dir 
 		return;
 	}
 	if (S_ISDIR(st.st_mode)) {
-		tree_add_dir(worker, node, name, type == DT_LNK || follow ? DT_LNK : DT_DIR);
+		/* what it was called is a hint: nothing is followed but what -L follows */
+		tree_add_dir(worker, node, name, follow ? DT_LNK : DT_DIR);
 		return;
 	}
 	entry_long(worker, node, dir, name, &st, follow, -1);
@@ -305,12 +313,12 @@ static int entry_displace(struct item *item, int dir_fd, const char *name, bool 
 
 /* Writable by us alone as long as it is filled, when owner or mode are to be the source's; else as any new
  * directory would be, but always open to ourselves. */
-static mode_t entry_dir_mode(const struct zc_job_cfg *cfg, const struct stat *src_st)
+mode_t entry_dir_mode(const struct zc_job_cfg *cfg, const struct stat *src_st)
 {
 	if (cfg->preserve & (ZC_PRESERVE_OWNER | ZC_PRESERVE_MODE)) {
 		return 0700;
 	}
-	return cfg->preserve & ZC_PRESERVE_NOT_MODE ? 0777 : (src_st->st_mode & 0777) | 0700;
+	return cfg->preserve & ZC_PRESERVE_NOT_MODE ? 0777 : (src_st->st_mode & 01777) | 0700;
 }
 
 int entry_make_dir(struct item *item, int dir_fd, const char *name, const struct stat *src_st,
@@ -473,19 +481,38 @@ struct node *entry_enter(struct worker *worker, struct node *parent, const struc
 
 /* ---- when all in it is done */
 
-/* Nothing is preserved: only what we added to the mode for ourselves goes again. */
+/* The mode it shall have where the source's is not kept: what a new directory gets, without what was added
+ * for ourselves while it was filled. */
+static mode_t entry_final_mode(const struct zc_job_cfg *cfg, const struct node *node)
+{
+	mode_t sticky = node->src_st.st_mode & S_ISVTX;
+
+	if (cfg->preserve & ZC_PRESERVE_NOT_MODE) {
+		return (0777 & ~cfg->umask) | sticky;
+	}
+	if (cfg->preserve & ZC_PRESERVE_OWNER) { /* it was made 0700 */
+		return (node->src_st.st_mode & 0777 & ~cfg->umask) | sticky;
+	}
+	return node->dst_mode & 07777 & ~(0700 & ~node->src_st.st_mode);
+}
+
+/* Nothing is preserved. */
 static void entry_narrow(struct worker *worker, struct node *node)
 {
-	mode_t mode = node->dst_mode & 07777 & ~(0700 & ~node->src_st.st_mode);
+	mode_t mode = entry_final_mode(worker->tree->cfg, node);
 	enum zc_side side;
 	struct open_dir dir;
+	int res;
 
-	if (!node->made || mode == (node->dst_mode & 07777) ||
-	    (worker->tree->cfg->preserve & ZC_PRESERVE_NOT_MODE)) {
+	if (!node->made || mode == (node->dst_mode & 07777)) {
 		return;
 	}
-	if (cursor_at(&worker->cursor, node, &dir, &side) < 0 || fchmod(dir.dst_fd, mode) < 0) {
-		entry_lost(worker, node, ZC_SIDE_DST, -errno);
+	res = cursor_at(&worker->cursor, node, &dir, &side);
+	if (res == 0 && fchmod(dir.dst_fd, mode) < 0) {
+		res = -errno;
+	}
+	if (res < 0) {
+		entry_lost(worker, node, ZC_SIDE_DST, res);
 	}
 }
 
@@ -514,9 +541,7 @@ void entry_leave(struct worker *worker, struct node *node)
 	}
 	if (!(wish.preserve & ZC_PRESERVE_MODE) && node->made) {
 		wish.set_mode = true;
-		wish.mode = worker->tree->cfg->preserve & ZC_PRESERVE_NOT_MODE
-		                ? 0777 & ~worker->tree->cfg->umask
-		                : node->src_st.st_mode & 0777 & ~worker->tree->cfg->umask;
+		wish.mode = entry_final_mode(worker->tree->cfg, node);
 	}
 	given.mode = node->dst_mode;
 	meta_copy(&(struct meta_at){ .fd = dir.src_fd }, &node->src_st, &(struct meta_at){ .fd = dir.dst_fd },
@@ -527,3 +552,10 @@ void entry_leave(struct worker *worker, struct node *node)
 		item_close(&item);
 	}
 }
+
+const struct tree_ops entry_ops = {
+	.copy = entry_copy,
+	.enter = entry_enter,
+	.leave = entry_leave,
+	.lost = entry_lost,
+};

@@ -386,14 +386,11 @@ static bool state_step(const struct rule *rule, const uint64_t *from, uint64_t *
 	return any != 0;
 }
 
-static bool tokens_match(const struct rule *rule, const char *path, bool is_dir)
+/* states: two empty ones, one for what has been and one for what comes. */
+static bool tokens_run(const struct rule *rule, const char *path, bool is_dir, uint64_t *const states[2])
 {
-	uint64_t states[2][STATE_WORDS];
 	unsigned now = 0;
 
-	for (unsigned i = 0; i < rule->count / 64 + 1; i++) {
-		states[0][i] = 0;
-	}
 	state_enter(rule, states[0], 0);
 	if (rule->slash_before) {
 		state_step(rule, states[0], states[1], '/');
@@ -415,32 +412,58 @@ static bool tokens_match(const struct rule *rule, const char *path, bool is_dir)
 	return (states[now][rule->count / 64] >> (rule->count % 64) & 1) != 0;
 }
 
-static bool text_matches(const struct rule *rule, const char *path)
+/* Apart, so that only long patterns pay for room that is cleared. */
+static __attribute__((noinline)) bool tokens_match_long(const struct rule *rule, const char *path,
+                                                        bool is_dir)
 {
-	size_t len = strlen(path);
-	const char *tail = path + len - rule->count;
+	uint64_t room[2][STATE_WORDS] = { { 0 } };
 
-	return len >= rule->count && strcmp(tail, rule->text) == 0 &&
-	       (tail == path || (!rule->anchored && tail[-1] == '/'));
+	return tokens_run(rule, path, is_dir, (uint64_t *[2]){ room[0], room[1] });
+}
+
+/* end: of path, which is not empty. */
+static bool tokens_match(const struct rule *rule, const char *path, const char *end, bool is_dir)
+{
+	const struct token *last = &rule->tokens[rule->count - 1];
+	uint64_t room[2] = { 0 };
+
+	/* most names are told by their last byte */
+	if (last->kind < TOKEN_STAR && !token_takes(rule, last, (unsigned char)end[-1])) {
+		return false;
+	}
+	if (rule->count >= 64) {
+		return tokens_match_long(rule, path, is_dir);
+	}
+	return tokens_run(rule, path, is_dir, (uint64_t *[2]){ &room[0], &room[1] });
+}
+
+static bool text_matches(const struct rule *rule, const char *path, const char *end)
+{
+	size_t len = (size_t)(end - path);
+
+	if (len < rule->count || strcmp(end - rule->count, rule->text) != 0) {
+		return false;
+	}
+	return len == rule->count || (!rule->anchored && end[-1 - (ptrdiff_t)rule->count] == '/');
 }
 
 bool zc_filter_excludes(const struct zc_filter *filter, const char *path, bool is_dir)
 {
 	const char *slash = strrchr(path, '/');
-	const char *last = slash != NULL ? slash + 1 : path;
+	const char *name = slash != NULL ? slash + 1 : path;
+	const char *end = name + strlen(name);
 
-	if (*path == '\0') {
+	if (*name == '\0') {
 		return false;
 	}
 	for (unsigned i = 0; i < filter->count; i++) {
 		const struct rule *rule = &filter->rules[i];
-		const char *compared = rule->whole ? path : last;
+		const char *at = rule->whole ? path : name;
 
 		if (rule->dirs_only && !is_dir) {
 			continue;
 		}
-		if (rule->text != NULL ? text_matches(rule, compared)
-		                       : tokens_match(rule, compared, is_dir)) {
+		if (rule->text != NULL ? text_matches(rule, at, end) : tokens_match(rule, at, end, is_dir)) {
 			return rule->exclude;
 		}
 	}

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "check.h"
 #include "links.h"
 #include "tree.h"
 #include "words.h"
@@ -54,6 +55,72 @@ int item_skip(struct item *item)
 	return ITEM_SKIP;
 }
 
+int item_follow(struct item *item, const char **ret_refused)
+{
+	int res = target_follow_link(&item->target, &item->target_link, ret_refused);
+
+	if (!item->report->gnu || res >= 0) {
+		return res;
+	}
+	if (res == -ENOENT) {
+		item->target.exists = false;
+		return 0;
+	}
+	return res == -ELOOP && item->cfg->force ? 0 : res; /* it cannot be opened, and is removed then */
+}
+
+void item_unfollow(struct item *item)
+{
+	if (item->target_link != NULL) {
+		target_close(&item->target);
+		item->target = *item->target_link;
+		free(item->target_link);
+		item->target_link = NULL;
+	}
+}
+
+static void item_drop_link(struct target **link)
+{
+	if (*link != NULL) {
+		target_close(*link);
+		free(*link);
+		*link = NULL;
+	}
+}
+
+void item_forget_from(struct item *item)
+{
+	target_close(&item->from);
+	item_drop_link(&item->from_link);
+	item->has_from = false;
+}
+
+const char *item_dest_name(const struct item *item)
+{
+	if (item->below != NULL) {
+		return item->below;
+	}
+	return item->target_link != NULL ? item->target_link->name : item->target.name;
+}
+
+/* "'a' -> 'b' (backup: 'b~')" */
+static void item_say_gnu(struct item *item)
+{
+	char *backup = item->backup == NULL ? NULL : backup_path(item);
+	char quoted[3][1200];
+
+	zc_quote_shell(quoted[0], sizeof(quoted[0]), item_text(item, ZC_SIDE_SRC));
+	zc_quote_shell(quoted[1], sizeof(quoted[1]), item_text(item, ZC_SIDE_DST));
+	if (backup == NULL) {
+		report_say(item->report, ZC_MSG_SAY, "%s -> %s", quoted[0], quoted[1]);
+	} else {
+		zc_quote_shell(quoted[2], sizeof(quoted[2]), backup);
+		report_say(item->report, ZC_MSG_SAY, "%s -> %s (backup: %s)", quoted[0], quoted[1],
+		           quoted[2]);
+	}
+	free(backup);
+}
+
 /* cp says it when the copy has begun, with what became of the old file; and calls stdout by its name. */
 void item_say(struct item *item)
 {
@@ -62,9 +129,7 @@ void item_say(struct item *item)
 	char quoted[2][1200];
 
 	if (item->report->gnu) {
-		zc_quote_shell(quoted[0], sizeof(quoted[0]), src);
-		zc_quote_shell(quoted[1], sizeof(quoted[1]), dst);
-		report_say(item->report, ZC_MSG_SAY, "%s -> %s", quoted[0], quoted[1]);
+		item_say_gnu(item);
 		return;
 	}
 	report_say(item->report, ZC_MSG_SAY, "'%s' -> '%s'", zc_quote(quoted[0], sizeof(quoted[0]), src),
@@ -105,6 +170,20 @@ static const char *item_meta_word(const struct meta_failure *failure)
 	}
 }
 
+/* cp goes from times to owner to the rest, and at the first of the two that it fails at it stops. */
+static bool item_meta_unsaid(const struct item *item, const struct meta_result *result, enum meta_what what)
+{
+	for (unsigned i = 0; item->report->gnu && i < result->count; i++) {
+		enum meta_what first = result->list[i].what;
+
+		if (result->list[i].required && first != what &&
+		    (first == META_TIMES || (first == META_OWNER && what != META_TIMES))) {
+			return true;
+		}
+	}
+	return false;
+}
+
 int item_meta_result(struct item *item, const struct meta_result *result)
 {
 	int res = 0;
@@ -113,6 +192,9 @@ int item_meta_result(struct item *item, const struct meta_result *result)
 		const struct meta_failure *failure = &result->list[i];
 		char quoted[300];
 
+		if (item_meta_unsaid(item, result, failure->what)) {
+			continue;
+		}
 		if (failure->required) {
 			res = item_fail(item, ZC_SIDE_DST, 0, failure->op, failure->code,
 			                item_meta_word(failure),
@@ -140,6 +222,10 @@ int item_transfer(struct item *item)
 		atomic_store_explicit(&item->progress->total, item->src.shape.size_bytes,
 		                      memory_order_relaxed);
 	}
+	res = check_begin(item);
+	if (res < 0) {
+		return res;
+	}
 	res = item->cfg->attributes_only ? 0 : copy_item(item);
 	item->report->ns.copy += zc_now_ns() - from;
 	if (res == 0) {
@@ -147,8 +233,12 @@ int item_transfer(struct item *item)
 		res = sink_publish(item);
 	}
 	if (res == 0) {
+		check_list(item);
 		item->report->items.files++;
 		item_remember(item);
+	}
+	if (res == 0 && item->cfg->debug && item->report->gnu) {
+		gnu_debug(item);
 	}
 	return res;
 }
@@ -256,30 +346,78 @@ static int item_copy_data(struct item *item)
 	return res < 0 ? res : item_transfer(item);
 }
 
+/* A file of several names; or one that symlinks that are followed may lead to again. */
+static bool item_is_linked(const struct item *item)
+{
+	const struct zc_job_cfg *cfg = item->cfg;
+	bool again = cfg->deref == ZC_DEREF_ALWAYS || (cfg->deref == ZC_DEREF_OPERANDS && item->node == NULL);
+
+	return item->links != NULL && (item->src_st.st_nlink > 1 || again) && item->has_target &&
+	       item->has_from && !cfg->make_hard_links && !cfg->make_symlinks;
+}
+
+/* Nothing to copy: the file that is there is the one that other names are linked to. */
+static int item_stay(struct item *item)
+{
+	(void)item;
+	return 0;
+}
+
+static void item_say_skipped(struct item *item, int res)
+{
+	char quoted[1200];
+
+	if (res == ITEM_SKIP && item->cfg->debug) {
+		zc_quote_shell(quoted, sizeof(quoted), item_text(item, ZC_SIDE_DST));
+		report_say(item->report, ZC_MSG_SAY, "skipped %s", quoted);
+	}
+}
+
+static int item_run_gnu(struct item *item, int (*copy)(struct item *item))
+{
+	int res = gnu_clear(item);
+
+	if (res < 0) {
+		return res;
+	}
+	if (item->cfg->verbose) {
+		item_say(item);
+	}
+	res = item_is_linked(item) ? item_run_linked(item, copy) : copy(item);
+	if (res < 0) {
+		gnu_undo(item);
+	}
+	return res;
+}
+
 int item_run(struct item *item)
 {
 	int (*copy)(struct item * item) = source_is_name_only(item) ? make_item : item_copy_data;
 	int res = item_allowed(item);
 
+	if (res == ITEM_SKIP && item->stays && item_is_linked(item) && !item->cfg->dry_run) {
+		return item_run_linked(item, item_stay);
+	}
 	if (res != 0) {
+		item_say_skipped(item, res);
 		return res;
 	}
 	if (item->cfg->dry_run) {
 		item_say(item);
 		return item_pretend(item);
 	}
+	if (item->report->gnu) {
+		return item_run_gnu(item, copy);
+	}
 	if (item->cfg->verbose) {
 		item_say(item);
 	}
-	if (item->links != NULL && item->src_st.st_nlink > 1 && item->has_target && item->has_from &&
-	    !item->cfg->make_hard_links && !item->cfg->make_symlinks) {
-		return item_run_linked(item, copy);
-	}
-	return copy(item);
+	return item_is_linked(item) ? item_run_linked(item, copy) : copy(item);
 }
 
 void item_close(struct item *item)
 {
+	check_end(item);
 	sink_close(item);
 	if (item->has_target) {
 		target_close(&item->target);
@@ -287,6 +425,8 @@ void item_close(struct item *item)
 	if (item->has_from) {
 		target_close(&item->from);
 	}
+	item_drop_link(&item->target_link);
+	item_drop_link(&item->from_link);
 	(void)zc_end_close(&item->src);
 	free(item->src_path);
 	free(item->dst_path);

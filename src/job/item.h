@@ -19,23 +19,22 @@
 #include "lane.h"
 #include "meta.h"
 #include "report.h"
+#include "seen.h"
 #include "target.h"
 
 #define ITEM_SKIP 1
 
-/* What a run of several sources has made so far: not to be overwritten by a later one. */
-struct made_file {
-	dev_t dev;
-	ino_t ino;
-};
-
+/* What a run of several sources has met so far. */
 struct made {
-	struct made_file *list;
-	unsigned count;
+	struct seen sources; /* operands, under their paths                                          */
+	struct seen dirs;    /* source directories, under the names of their copies below DEST        */
+	struct seen files;   /* what was made of operands, likewise: not to be overwritten by others  */
 };
 
 struct tree;
 struct node;
+struct hash;
+struct manifest;
 struct parent;
 struct links;
 
@@ -44,15 +43,19 @@ struct item {
 	struct zc_report *report;
 	struct lane *lane;
 	struct zc_progress *progress;
-	struct made *made;   /* NULL in a tree: the table holds operands only            */
-	struct links *links; /* NULL: hard links are not kept                            */
+	struct made *made;         /* NULL in a tree: the table holds operands only            */
+	struct links *links;       /* NULL: hard links are not kept                            */
+	struct manifest *manifest; /* borrowed; NULL: none is written                    */
 	/* in a tree, else NULL */
 	const struct tree *tree;
 	const struct node *node;
 	/* source */
+	int base_fd;           /* --files-from: the directory that names are below; borrowed; -1 */
+	const char *below;     /* the path of the source below DEST: --parents, --files-from; or NULL */
 	struct zc_uri src_uri; /* text NULL in a tree: see item_text                     */
 	struct target from;    /* a path: the directory it is in, and its name           */
 	bool has_from;
+	struct target *from_link; /* the symlink that led there; ours; NULL: none was followed */
 	struct zc_end src;
 	struct stat src_st; /* as it was before the first byte; synthetic ends: zeroed   */
 	/* destination */
@@ -67,12 +70,15 @@ struct item {
 	struct parent *parents; /* --parents: the directories that were made              */
 	struct zc_uri dst_uri;
 	struct target target;
-	bool has_target; /* target is open                                            */
+	bool has_target;            /* target is open                                            */
+	struct target *target_link; /* the symlink that led there; ours; NULL: none was followed */
+	int aim_code; /* as cp: why nothing can be made under that name; said when something is to be */
 	struct zc_end dst;
 	struct commit commit;
 	bool committing; /* dst.fd is commit.fd, and commit owns it                   */
 	bool as_new;     /* -f on a file that we may not write: nothing of it is kept */
 	bool replacing;  /* an existing regular file gets new contents                */
+	bool stays;      /* what is there is what would be copied: other links are made to it */
 	bool new_name;   /* its directory was made by this run: nobody else's file is taken away */
 	bool in_place;
 	int old_fd; /* the replaced file, for its attributes; -1                 */
@@ -82,7 +88,9 @@ struct item {
 	uint64_t written_before;
 	uint64_t total_bytes; /* length of the result                                      */
 	uint64_t moved[ZC_ROUTE_COUNT];
-	bool changed; /* the source changed while it was read                      */
+	bool changed;      /* the source changed while it was read                      */
+	struct hash *hash; /* check.c's, NULL: nobody wants a digest               */
+	char digest[65];   /* of what was read, when hash is not NULL               */
 };
 
 /* source.c */
@@ -93,6 +101,8 @@ int source_find(struct item *item);
 int source_open(struct item *item);
 /* Copying it makes a name only: a symlink that is not followed, with -r a FIFO, socket or device. */
 bool source_is_name_only(const struct item *item);
+/* Operands that are symlinks are followed. */
+bool source_follows(const struct item *item);
 /* Just before reading: waits for a FIFO's writer, and makes reads block. */
 int source_ready(struct item *item);
 
@@ -105,10 +115,26 @@ void sink_close(struct item *item);
 /* copy.c: the bytes */
 int copy_item(struct item *item);
 
+/* same.c: source and destination are not the same thing, or it does not matter. */
+int same_allowed(struct item *item);
+
 /* allow.c: may what stands under the name be replaced? */
 int item_allowed(struct item *item);
 /* Remembers what this run has made from an operand. */
 void item_remember(struct item *item);
+/* The directory operand was there before and goes to the same place: said, ITEM_SKIP. */
+int item_dir_allowed(struct item *item);
+
+/* gnu.c: what only cp does */
+/* Takes away what is in the way, in cp's manner: before anything is said about the copy. */
+int gnu_clear(struct item *item);
+/* The copy failed: a backup gets its old name back. */
+void gnu_undo(struct item *item);
+/* Removes the destination's name; a symlink that was followed rather than what it leads to. */
+int gnu_remove(struct item *item);
+void gnu_say_removed(struct item *item);
+/* --debug: how the data went. */
+void gnu_debug(struct item *item);
 
 /* make.c: symlinks, FIFOs, sockets, devices, and names made by -l, -s and of hard links */
 int make_item(struct item *item);
@@ -117,6 +143,10 @@ int make_kept_link(struct item *item, const char *path);
 
 /* backup.c: gives what stands under the target's name another one, before it is replaced. */
 int backup_item(struct item *item);
+/* The name a backup of target would get now. free() it; NULL: no memory. */
+char *backup_name(const struct zc_job_cfg *cfg, const struct target *target);
+/* That name, as the user would write it. free() it; NULL: no memory. */
+char *backup_path(struct item *item);
 
 /* item.c: what all of them share */
 /* The name of that side for messages. Valid until item_close. */
@@ -124,6 +154,15 @@ const char *item_text(struct item *item, enum zc_side side);
 /* "'a' -> 'b'" for -v and --dry-run. */
 void item_say(struct item *item);
 int item_skip(struct item *item);
+/* An open target that is a symlink becomes what it leads to. As cp a dangling one becomes a name that is
+ * free: who creates a file there finds the link. 0, or -errno as target_open. */
+int item_follow(struct item *item, const char **ret_refused);
+/* Goes back from what a symlink leads to to the symlink itself. */
+void item_unfollow(struct item *item);
+/* The source is no file with a name after all. */
+void item_forget_from(struct item *item);
+/* An operand's name below DEST. */
+const char *item_dest_name(const struct item *item);
 /* A file with data, from its opening to its name. */
 int item_transfer(struct item *item);
 /* From item_allowed on: both sides are known. */

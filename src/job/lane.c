@@ -1,5 +1,5 @@
 /*
- * lane.c: one thread's tools. The thread is the one that runs the job.
+ * lane.c: one thread's tools. The thread is the one that runs the job; split.c gives it a second one.
  *
  * Everything is made on first need: an in-kernel copy opens no engine, a small copy maps no pool and
  * starts no thread. A lane is kept from file to file and made anew only when the next one wants another.
@@ -10,6 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+
+#include "split.h"
 
 void lane_init(struct lane *lane, struct zc_progress *progress, struct zc_report *report)
 {
@@ -147,6 +149,7 @@ void lane_close(struct lane *lane)
 	struct zc_kit *kit = &lane->kit;
 	unsigned leaked;
 
+	split_close(lane);
 	if (lane->open) {
 		zc_engine_close(kit->engine);
 		leaked = zc_pool_destroy(kit->pool);

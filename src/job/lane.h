@@ -20,8 +20,10 @@ struct lane {
 	struct zc_kit kit;
 	struct lane_cfg cfg;
 	bool open;
-	bool ring_broke; /* once: the sync engine from then on, unless the ring was asked for */
-	void *small_mem; /* buffers and pool of a small lane                                  */
+	bool ring_broke;     /* once: the sync engine from then on, unless the ring was asked for */
+	bool alone;          /* no second thread: it cannot be had, or other lanes keep the CPUs busy  */
+	struct split *split; /* the second thread, on first need; split.c's                    */
+	void *small_mem;     /* buffers and pool of a small lane                                  */
 	struct zc_report *report;
 };
 

@@ -41,6 +41,7 @@ struct links {
 	size_t used; /* not FREE             */
 	size_t live; /* BUSY or DONE         */
 	uint64_t path_end;
+	bool keep; /* see links_keep */
 	int path_fd;
 	int dir_fd;
 };
@@ -73,6 +74,11 @@ int links_new(struct links **ret_links, int dir_fd)
 	pthread_cond_init(&links->published, NULL);
 	*ret_links = links;
 	return 0;
+}
+
+void links_keep(struct links *links)
+{
+	links->keep = true;
 }
 
 void links_free(struct links *links)
@@ -224,7 +230,7 @@ enum links_answer links_ask(struct links *links, const struct stat *st, char **r
 	} else if (entry->state == LINK_DONE) {
 		*ret_path = links_read_path(links, entry);
 		answer = *ret_path == NULL ? LINKS_COPY : LINKS_LINK;
-		if (--entry->left == 0) {
+		if (!links->keep && --entry->left == 0) {
 			links_drop(links, entry);
 		}
 	}

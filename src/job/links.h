@@ -18,6 +18,8 @@ struct links;
 /* dir_fd: the directory that paths are relative to; borrowed. 0 or -errno. */
 int links_new(struct links **ret_links, int dir_fd);
 void links_free(struct links *links);
+/* Symlinks are followed: a file may be met more often than it has names. Nothing is dropped, then. */
+void links_keep(struct links *links);
 
 enum links_answer {
 	LINKS_FIRST,  /* copy it, then links_publish, or links_give_up when that failed             */

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "item.h"
@@ -25,17 +26,29 @@ static int make_symlink(struct item *item, const char *name, const void *arg)
 	return symlinkat(arg, item->target.dir_fd, name) < 0 ? -errno : 0;
 }
 
-/* Private until its owner is known: the mode is widened by the attributes, or here by the umask's. */
+static mode_t make_mode(const struct item *item)
+{
+	mode_t mode = item->src_st.st_mode & 0777;
+
+	if (item->cfg->preserve & ZC_PRESERVE_NOT_MODE) {
+		mode = S_ISSOCK(item->src_st.st_mode) ? 0777 : 0666;
+	}
+	return mode;
+}
+
+/* Private until its owner is known; the attributes widen it. */
 static int make_node(struct item *item, const char *name, const void *arg)
 {
-	mode_t mode = item->src_st.st_mode;
+	mode_t mode = make_mode(item);
 
 	(void)arg;
 	if (item->cfg->preserve & (ZC_PRESERVE_OWNER | ZC_PRESERVE_MODE)) {
-		mode &= ~(mode_t)077;
+		mode &= 0700;
 	}
-	return mknodat(item->target.dir_fd, name, mode & (S_IFMT | 0777), item->src_st.st_rdev) < 0 ? -errno
-	                                                                                            : 0;
+	return mknodat(item->target.dir_fd, name, (item->src_st.st_mode & S_IFMT) | mode,
+	               item->src_st.st_rdev) < 0
+	           ? -errno
+	           : 0;
 }
 
 static int make_hard_link(struct item *item, const char *name, const void *arg)
@@ -43,7 +56,10 @@ static int make_hard_link(struct item *item, const char *name, const void *arg)
 	const struct target *from = &item->from;
 
 	(void)arg;
-	return linkat(from->dir_fd, from->name, item->target.dir_fd, name, 0) < 0 ? -errno : 0;
+	return linkat(from->dir_fd, from->name, item->target.dir_fd, name,
+	              from->magic ? AT_SYMLINK_FOLLOW : 0) < 0
+	           ? -errno
+	           : 0;
 }
 
 static int make_link_to_copy(struct item *item, const char *name, const void *arg)
@@ -79,28 +95,24 @@ static int make_over(struct item *item, make_fn make, const void *arg)
 	return 0;
 }
 
-static int make_named(struct item *item, make_fn make, const void *arg)
+/* cp has removed what it may remove: only -f, or a yes, makes a link in the place of something. */
+static int make_named_gnu(struct item *item, make_fn make, const void *arg, bool force)
 {
-	const struct target *target = &item->target;
-	bool over = target->exists;
 	int res;
 
-	if (over) {
-		res = backup_item(item);
-		if (res < 0) {
-			return res;
-		}
-		if (item->backup != NULL && item->report->gnu) {
-			over = false;
-		} else if (item->report->gnu) {
-			if (unlinkat(target->dir_fd, target->name, 0) < 0 && errno != ENOENT) {
-				return item_fail(item, ZC_SIDE_DST, 0, "unlinkat", -errno, "cannot remove",
-				                 NULL);
-			}
-			over = false;
-		}
+	if (item->aim_code != 0) {
+		return item->aim_code;
 	}
-	return over ? make_over(item, make, arg) : make(item, target->name, arg);
+	res = make(item, item->target.name, arg);
+	return res == -EEXIST && force ? make_over(item, make, arg) : res;
+}
+
+static int make_named(struct item *item, make_fn make, const void *arg, bool force)
+{
+	if (item->report->gnu) {
+		return make_named_gnu(item, make, arg, force);
+	}
+	return item->target.exists ? make_over(item, make, arg) : make(item, item->target.name, arg);
 }
 
 /* ---- what is made */
@@ -114,6 +126,11 @@ static int make_meta(struct item *item)
 
 	if (wish.preserve == 0) {
 		return 0;
+	}
+	if (!S_ISLNK(item->src_st.st_mode) && (wish.preserve & ZC_PRESERVE_OWNER) &&
+	    !(wish.preserve & ZC_PRESERVE_MODE)) {
+		wish.set_mode = true;
+		wish.mode = make_mode(item) & ~item->cfg->umask;
 	}
 	meta_copy(&src, &item->src_st, &dst, NULL, &wish, &result);
 	return item_meta_result(item, &result);
@@ -135,8 +152,8 @@ static int make_copy_of_symlink(struct item *item)
 		                 "cannot read the link", NULL);
 	}
 	path[len] = '\0';
-	res =
-	    make_failed(item, "symlinkat", make_named(item, make_symlink, path), "cannot create the symlink");
+	res = make_failed(item, "symlinkat", make_named(item, make_symlink, path, item->cfg->force),
+	                  "cannot create the symlink");
 	if (res == 0) {
 		item->report->items.symlinks++;
 		res = make_meta(item);
@@ -147,7 +164,7 @@ static int make_copy_of_symlink(struct item *item)
 static int make_copy_of_node(struct item *item)
 {
 	bool fifo = S_ISFIFO(item->src_st.st_mode);
-	int res = make_failed(item, "mknodat", make_named(item, make_node, NULL),
+	int res = make_failed(item, "mknodat", make_named(item, make_node, NULL, false),
 	                      fifo ? "cannot create the FIFO" : "cannot create the special file");
 
 	if (res == 0) {
@@ -161,28 +178,73 @@ static int make_copy_of_node(struct item *item)
 static int make_symbolic(struct item *item)
 {
 	const char *src = item_text(item, ZC_SIDE_SRC);
+	const struct timespec times[2] = { item->src_st.st_atim, item->src_st.st_mtim };
 	struct stat here;
 	struct stat there;
+	int res;
 
-	if (src[0] != '/' &&
+	if (src[0] != '/' && item->aim_code == 0 &&
 	    (fstatat(AT_FDCWD, ".", &here, 0) < 0 || fstat(item->target.dir_fd, &there) < 0 ||
 	     here.st_dev != there.st_dev || here.st_ino != there.st_ino)) {
 		return item_fail(item, ZC_SIDE_DST, ZC_STATUS_SOME_FAILED, "symlinkat", 0,
 		                 "only in the working directory can a symlink be relative", NULL);
 	}
-	return make_failed(item, "symlinkat", make_named(item, make_symlink, src),
-	                   "cannot link symbolically");
+	res = make_failed(item, "symlinkat", make_named(item, make_symlink, src, item->cfg->force),
+	                  "cannot link symbolically");
+	if (res == 0 && (item->cfg->preserve & ZC_PRESERVE_TIMES) &&
+	    utimensat(item->target.dir_fd, item->target.name, times, AT_SYMLINK_NOFOLLOW) < 0) {
+		return item_fail(item, ZC_SIDE_DST, 0, "utimensat", -errno, "cannot keep its times", NULL);
+	}
+	return res;
+}
+
+/* The old name keeps what it has until the new one takes it over. */
+static int make_backup(struct item *item)
+{
+	return item->report->gnu ? 0 : backup_item(item);
+}
+
+/* What it should be linked to is the copy at path, below the same directory as this item's own name. */
+static int make_link_failed(struct item *item, int code, const char *path)
+{
+	const char *root = item->node != NULL ? item->tree->dst_text : item->dst_text;
+	const char *below = item->node != NULL ? item->tree->link_root : item->link_path;
+	struct item link = { .cfg = item->cfg, .report = item->report };
+	size_t len = strlen(root);
+	char *text;
+
+	while (len > 0 && root[len - 1] == '/') {
+		len--;
+	}
+	len -= len >= strlen(below) ? strlen(below) : 0;
+	if (asprintf(&text, "%.*s%s", (int)len, root, path) < 0) {
+		text = NULL;
+	}
+	link.src_uri.text = text != NULL ? text : path;
+	link.dst_text = item_text(item, ZC_SIDE_DST);
+	code = item_fail(&link, ZC_SIDE_DST, 0, "linkat", code, "cannot link", NULL);
+	free(text);
+	return code;
 }
 
 int make_kept_link(struct item *item, const char *path)
 {
-	int res = make_named(item, make_link_to_copy, path);
+	int res = make_backup(item);
+
+	if (res < 0) {
+		return -EINVAL; /* it was said */
+	}
+	item_unfollow(item);
+	res = make_named(item, make_link_to_copy, path, true);
+	if (res == 0 && item->report->gnu && item->target.exists && item->cfg->verbose) {
+		gnu_say_removed(item);
+	}
 
 	if (res == -EMLINK || res == -EXDEV || res == -ENOENT) {
 		return res; /* the caller copies it then */
 	}
 	if (res < 0) {
-		return item_fail(item, ZC_SIDE_DST, 0, "linkat", res, "cannot link", NULL);
+		return make_link_failed(item, res, path);
 	}
 	item->report->items.hardlinks++;
 	return 0;
@@ -190,10 +252,15 @@ int make_kept_link(struct item *item, const char *path)
 
 int make_item(struct item *item)
 {
-	int res;
+	bool force = item->cfg->force || item->cfg->interactive;
+	int res = make_backup(item);
 
+	if (res < 0) {
+		return res;
+	}
 	if (item->cfg->make_hard_links) {
-		res = make_failed(item, "linkat", make_named(item, make_hard_link, NULL), "cannot link");
+		res =
+		    make_failed(item, "linkat", make_named(item, make_hard_link, NULL, force), "cannot link");
 		item->report->items.hardlinks += res == 0;
 	} else if (item->cfg->make_symlinks) {
 		res = make_symbolic(item);

@@ -328,6 +328,9 @@ static int meta_keep_xattrs(struct meta_space *space, struct meta_place *from, s
 	for (; *names != '\0' && res == 0; names += strlen(names) + 1) {
 		if (meta_xattr_is_kept(names)) {
 			res = meta_copy_xattr(space, from, to, names);
+			if (res == -EACCES && meta_chmod(to, S_IRUSR | S_IWUSR) == 0) {
+				res = meta_copy_xattr(space, from, to, names); /* it was born read-only */
+			}
 		}
 	}
 	return res;
@@ -349,8 +352,8 @@ int meta_keep_owner(int fd, const struct stat *old)
 int meta_keep_rest(int fd, int old_fd, const struct stat *old, const char **ret_op)
 {
 	struct meta_space space = { .large_names = NULL };
-	struct meta_place from = { .at = &(const struct meta_at){ .fd = old_fd } };
-	struct meta_place to = { .at = &(const struct meta_at){ .fd = fd } };
+	struct meta_place from = { .at = &(const struct meta_at){ .fd = old_fd, .name = "" } };
+	struct meta_place to = { .at = &(const struct meta_at){ .fd = fd, .name = "" } };
 	int res;
 
 	/* user attributes while we may still write: the mode to be kept may say otherwise */
@@ -781,10 +784,11 @@ int meta_preserve(int fd, int src_fd, const struct stat *src, unsigned preserve,
 {
 	const unsigned known = ZC_PRESERVE_MODE | ZC_PRESERVE_OWNER | ZC_PRESERVE_TIMES;
 	const struct meta_wish wish = { .preserve = preserve & known, .require = known };
+	const struct meta_at from = { .fd = src_fd, .dir_fd = -1, .name = "" };
+	const struct meta_at to = { .fd = fd, .dir_fd = -1, .name = "" };
 	struct meta_result result;
 
-	meta_copy(&(const struct meta_at){ .fd = src_fd }, src, &(const struct meta_at){ .fd = fd }, NULL,
-	          &wish, &result);
+	meta_copy(&from, src, &to, NULL, &wish, &result);
 	if (result.count == 0) {
 		return 0;
 	}

@@ -32,6 +32,7 @@ void report_say(struct zc_report *report, enum zc_msg_kind kind, const char *for
 	char *text = NULL;
 	va_list args;
 
+	report->words_lost |= list == NULL && kind == ZC_MSG_ERROR;
 	if (list == NULL) {
 		return;
 	}
@@ -39,6 +40,8 @@ void report_say(struct zc_report *report, enum zc_msg_kind kind, const char *for
 	va_start(args, format);
 	if (vasprintf(&text, format, args) >= 0) {
 		list[report->msg_count++] = (struct zc_msg){ .kind = kind, .text = text };
+	} else {
+		report->words_lost |= kind == ZC_MSG_ERROR;
 	}
 	va_end(args);
 }
@@ -114,20 +117,33 @@ int report_fail(struct zc_report *report, int status, const char *path, const st
 	return err->code;
 }
 
+/* Means the same to a shell without quotes. */
+static bool report_is_plain(const char *name)
+{
+	return name[0] != '\0' && name[strspn(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+	                                            "0123456789%+,-./@]_")] == '\0';
+}
+
 void report_gnu(struct zc_report *report, const char *format, const char *src, const char *dst, int code)
 {
 	char line[2500];
 	size_t at = 0;
 
 	for (; *format != '\0' && at + 1 < sizeof(line); format++) {
-		if (*format == '%' && (format[1] == 'D' || format[1] == 'S')) {
-			format++;
-			(void)zc_quote_shell(line + at, zc_min_u64(sizeof(line) - at, 1100),
-			                     *format == 'D' ? dst : src);
-			at += strlen(line + at);
-		} else {
+		char kind = *format == '%' ? format[1] : '\0';
+		const char *name = kind == 'S' ? src : dst;
+
+		if (kind != 'S' && kind != 'D' && kind != 'F') {
 			line[at++] = *format;
+			continue;
 		}
+		format++;
+		if (kind == 'F' && report_is_plain(name)) {
+			(void)snprintf(line + at, sizeof(line) - at, "%.1100s", name);
+		} else {
+			(void)zc_quote_shell(line + at, zc_min_u64(sizeof(line) - at, 1100), name);
+		}
+		at += strlen(line + at);
 	}
 	line[at] = '\0';
 	report_say(report, ZC_MSG_ERROR, "%s%s%s", line, code != 0 ? ": " : "",
@@ -153,6 +169,7 @@ void report_take_msgs(struct zc_report *into, struct zc_report *from)
 		struct zc_msg *list = report_grow(into->msgs, into->msg_count, sizeof(*list));
 
 		if (list == NULL) {
+			into->words_lost |= from->msgs[i].kind == ZC_MSG_ERROR;
 			free(from->msgs[i].text);
 			continue;
 		}
@@ -204,11 +221,13 @@ static void report_merge_counts(struct zc_report *into, const struct zc_report *
 	}
 	into->leaked_buffers += from->leaked_buffers;
 	into->hardlinks_cut += from->hardlinks_cut;
+	into->verify.mismatches += from->verify.mismatches;
 }
 
 void report_merge(struct zc_report *into, struct zc_report *from)
 {
 	report_status(into, from->status);
+	into->words_lost |= from->words_lost;
 	report_merge_counts(into, from);
 	report_merge_errors(into, from);
 	report_take_msgs(into, from);
@@ -229,6 +248,10 @@ void report_merge(struct zc_report *into, struct zc_report *from)
 	}
 	if (from->durability != NULL) {
 		into->durability = from->durability;
+	}
+	if (from->verify.mode != NULL) {
+		into->verify.mode = from->verify.mode;
+		into->verify.algorithm = from->verify.algorithm;
 	}
 }
 
@@ -273,7 +296,7 @@ static void report_machine(const struct zc_report *report, struct zc_json *json)
 		zc_json_str(json, "name", report->engine.name);
 		zc_json_u64(json, "block_bytes", report->block_bytes);
 		zc_json_u64(json, "queue_depth", report->engine.depth);
-		zc_json_u64(json, "lanes", 1);
+		zc_json_u64(json, "lanes", zc_max_u64(1, report->lanes));
 		zc_json_bool(json, "direct", report->direct);
 		zc_json_close(json, '}');
 	}
@@ -372,6 +395,18 @@ static void report_seconds(const struct zc_report *report, struct zc_json *json,
 	}
 }
 
+static void report_verify(const struct zc_report *report, struct zc_json *json)
+{
+	if (report->verify.mode == NULL) {
+		return;
+	}
+	zc_json_open(json, "verify", '{');
+	zc_json_str(json, "mode", report->verify.mode);
+	zc_json_str(json, "algorithm", report->verify.algorithm);
+	zc_json_u64(json, "mismatches", report->verify.mismatches);
+	zc_json_close(json, '}');
+}
+
 int zc_report_write(const struct zc_report *report, FILE *file, uint64_t total_ns)
 {
 	struct zc_json json;
@@ -387,6 +422,7 @@ int zc_report_write(const struct zc_report *report, FILE *file, uint64_t total_n
 	report_seconds(report, &json, total_ns);
 	report_routes(report, &json);
 	report_machine(report, &json);
+	report_verify(report, &json);
 	if (report->durability != NULL) {
 		zc_json_str(&json, "durability", report->durability);
 	}
@@ -404,6 +440,8 @@ void zc_report_print(const struct zc_report *report, FILE *file, uint64_t total_
 	char data[16];
 	char rate[16];
 	double seconds = (double)total_ns / 1e9;
+	const char *mode = report->verify.mode;
+	const char *copied = mode != NULL && strcmp(mode, "compare") == 0 ? "compared" : "copied";
 
 	fprintf(file, "zcopy: %s in %.3f s (%s/s), %s of it data",
 	        zc_format_size(logical, report->bytes.logical), seconds,
@@ -421,7 +459,10 @@ void zc_report_print(const struct zc_report *report, FILE *file, uint64_t total_
 		        zc_format_size(data, report->block_bytes), report->engine.depth,
 		        report->direct ? ", O_DIRECT" : "");
 	}
-	fprintf(file, "zcopy: %llu copied, %llu skipped, %llu failed\n",
-	        (unsigned long long)report->items.files, (unsigned long long)report->items.skipped,
-	        (unsigned long long)report->items.failed);
+	if (mode != NULL) {
+		fprintf(file, "zcopy: verified (%s, %s): %llu differ\n", mode, report->verify.algorithm,
+		        (unsigned long long)report->verify.mismatches);
+	}
+	fprintf(file, "zcopy: %llu %s, %llu skipped, %llu failed\n", (unsigned long long)report->items.files,
+	        copied, (unsigned long long)report->items.skipped, (unsigned long long)report->items.failed);
 }

@@ -24,7 +24,7 @@ int report_fail(struct zc_report *report, int status, const char *path, const st
 /* Counts a failed item and keeps it for the report, without a message. */
 void report_error(struct zc_report *report, const char *path, const struct zc_err *err);
 /* The same in GNU cp's words, for two names: %D and %S in format are the destination's and the source's,
- * quoted as GNU does; strerror(code) follows when code is not 0. */
+ * quoted as GNU does (%F: the destination's, only if need be); strerror(code) follows when code is not 0. */
 void report_gnu(struct zc_report *report, const char *format, const char *src, const char *dst, int code);
 void report_status(struct zc_report *report, int status);
 /* Moves the messages, and only these, behind into's own. */

@@ -8,8 +8,10 @@
 #include <unistd.h>
 
 #include "links.h"
+#include "manifest.h"
 #include "parents.h"
 #include "tree.h"
+#include "verify.h"
 
 struct zc_job {
 	const struct zc_job_cfg *cfg;
@@ -17,15 +19,20 @@ struct zc_job {
 	struct zc_report report;
 	struct lane lane;
 	struct made made;
-	struct links *links; /* made for the first operand that may need it         */
-	int links_fd;        /* what its paths are relative to, when not dest_fd; -1 */
-	struct tree *tree;   /* the operand at hand is a tree                       */
-	struct item *item;   /* the operand at hand                                 */
+	struct manifest *manifest; /* --manifest                                          */
+	struct links *links;       /* made for the first operand that may need it         */
+	int links_fd;              /* what its paths are relative to, when not dest_fd; -1 */
+	struct tree *tree;         /* the operand at hand is a tree                       */
+	struct item *item;         /* the operand at hand                                 */
 	char *link_root;
-	unsigned next;    /* the next source                                    */
-	bool dest_is_dir; /* sources go into it under their own names           */
-	int dest_fd;      /* that directory, held from start to end; -1 */
-	bool dest_known;  /* the question was asked                             */
+	struct zc_names *names;    /* --files-from */
+	int base_fd;               /* the directory they are below; -1 */
+	unsigned next;             /* the next source                                    */
+	bool dest_is_dir;          /* sources go into it under their own names           */
+	int dest_fd;               /* that directory, held from start to end; -1 */
+	bool dest_known;           /* the question was asked                             */
+	struct zc_job_cfg own_cfg; /* cfg, changed: see job_back_up_itself               */
+	char *own_dest;
 };
 
 /* ---- where to */
@@ -54,13 +61,13 @@ static int item_parse(struct item *item, struct zc_uri *uri, const char *text, e
 /* A link may have led to a descriptor of ours. */
 static void item_aimed(struct item *item)
 {
-	if (item->target.inherited_fd < 0) {
-		item->has_target = true;
-		return;
+	if (item->target.inherited_fd >= 0) {
+		item->dst_uri.kind = ZC_END_FD;
+		item->dst_uri.fd = item->target.inherited_fd;
+		item_unfollow(item);
+		target_close(&item->target);
+		item->has_target = false;
 	}
-	item->dst_uri.kind = ZC_END_FD;
-	item->dst_uri.fd = item->target.inherited_fd;
-	target_close(&item->target);
 }
 
 /* Is a symlink under the destination's name followed? As cp: for the data of a file, and not where the name
@@ -81,7 +88,13 @@ static int item_aim_fail(struct item *item, int res, const char *refused, const 
 
 static int item_join(struct item *item, const char *dir, const char *name)
 {
-	if (asprintf(&item->dst_path, "%s%s%s", dir, dir[strlen(dir) - 1] == '/' ? "" : "/", name) < 0) {
+	size_t len = strlen(name);
+	const char *slash = len == 0 || dir[strlen(dir) - 1] == '/' ? "" : "/";
+
+	while (len > 1 && name[len - 1] == '/') {
+		len--;
+	}
+	if (asprintf(&item->dst_path, "%s%s%.*s", dir, slash, (int)len, name) < 0) {
 		item->dst_path = NULL;
 		return item_fail(item, ZC_SIDE_DST, 0, "malloc", -ENOMEM, "no memory for its name", NULL);
 	}
@@ -114,6 +127,34 @@ static int item_own_name(struct item *item, char name[NAME_MAX + 1])
 	return 0;
 }
 
+/* What stands behind DEST in messages. */
+static const char *item_shown_name(const struct item *item, const char *name)
+{
+	size_t len;
+	const char *base;
+
+	if (item->below != NULL || name[0] != '\0') {
+		return item->below != NULL ? item->below : name;
+	}
+	base = target_basename(item->src_uri.path, &len);
+	return len == 1 && base[0] == '.' ? "." : "";
+}
+
+/* Symlinks are followed by the rule, or where the name says so by a slash behind it. */
+static int item_aim_follow(struct item *item, bool always, const char *what)
+{
+	const char *refused = NULL;
+	int res;
+
+	item->has_target = true;
+	res = always || item_link_rule(item) == TARGET_FOLLOW ? item_follow(item, &refused) : 0;
+	if (res < 0) {
+		return item_aim_fail(item, res, refused, what);
+	}
+	item_aimed(item);
+	return 0;
+}
+
 /* DEST/name, where name is the source's own, or with --parents all of its path. */
 static int item_aim_into(struct item *item)
 {
@@ -123,10 +164,9 @@ static int item_aim_into(struct item *item)
 	int res = item_own_name(item, name);
 
 	if (res == 0) {
-		res = item_join(item, item->cfg->dest,
-		                item->cfg->parents ? parents_path(item->src_uri.path) : name);
+		res = item_join(item, item->cfg->dest, item_shown_name(item, name));
 	}
-	if (res == 0 && item->cfg->parents) {
+	if (res == 0 && item->below != NULL) {
 		res = parents_make(item, &dir_fd);
 	}
 	if (res < 0) {
@@ -136,22 +176,19 @@ static int item_aim_into(struct item *item)
 		item->into_itself = true;
 		item->target.name[0] = '.';
 		item->target.dir_fd = dir_fd;
-		item->target.borrowed = !item->cfg->parents;
+		item->target.borrowed = item->below == NULL;
 		item->target.inherited_fd = -1;
 		item->has_target = true;
 		return fstat(dir_fd, &item->target.st) < 0
 		           ? item_aim_fail(item, -errno, NULL, "cannot be reached")
 		           : 0;
 	}
-	res = target_open_in(&item->target, dir_fd, name, item_link_rule(item), &refused);
-	if (item->cfg->parents) {
+	res = target_open_in(&item->target, dir_fd, name, TARGET_KEEP, &refused);
+	if (item->below != NULL) {
 		close(dir_fd);
 	}
-	if (res < 0) {
-		return item_aim_fail(item, res, refused, "cannot be reached");
-	}
-	item_aimed(item);
-	return 0;
+	return res < 0 ? item_aim_fail(item, res, refused, "cannot be reached")
+	               : item_aim_follow(item, false, "cannot be reached");
 }
 
 /* A directory may be named with a slash behind it before it is there. */
@@ -174,8 +211,24 @@ static int item_trim(struct item *item)
 	return 0;
 }
 
+/* cp says that the name cannot be looked at; or, when it is only not there, later what cannot be made. */
+static int item_aim_gnu(struct item *item, int code)
+{
+	struct stat st;
+
+	if (fstatat(AT_FDCWD, item->cfg->dest, &st, 0) < 0 && errno != ENOENT) {
+		return item_fail(item, ZC_SIDE_DST, 0, "fstatat", -errno, "cannot be reached", NULL);
+	}
+	item->target = (struct target){ .dir_fd = -1, .borrowed = true, .inherited_fd = -1 };
+	item->has_target = true;
+	item->aim_code = code;
+	return 0;
+}
+
 static int item_aim_at(struct item *item)
 {
+	size_t len = strlen(item->cfg->dest);
+	bool slash = len > 0 && item->cfg->dest[len - 1] == '/';
 	const char *refused = NULL;
 	int res = item_parse(item, &item->dst_uri, item->cfg->dest, ZC_DIR_DST, ZC_SIDE_DST);
 
@@ -186,12 +239,12 @@ static int item_aim_at(struct item *item)
 	if (res < 0) {
 		return res;
 	}
-	res = target_open(&item->target, item->dst_uri.path, item_link_rule(item), &refused);
+	res = target_open(&item->target, item->dst_uri.path, TARGET_KEEP, &refused);
 	if (res < 0) {
-		return item_aim_fail(item, res, refused, "cannot be created");
+		return item->report->gnu ? item_aim_gnu(item, res)
+		                         : item_aim_fail(item, res, refused, "cannot be created");
 	}
-	item_aimed(item);
-	return 0;
+	return item_aim_follow(item, slash, item->report->gnu ? "cannot be reached" : "cannot be created");
 }
 
 /* ---- trees */
@@ -225,6 +278,7 @@ static bool job_is_below(int dir_fd, const struct stat *above)
 static int job_tree_allowed(struct item *item)
 {
 	const struct target *target = &item->target;
+	struct stat end;
 
 	if (!item->has_target) {
 		return item_fail(item, ZC_SIDE_DST, ZC_STATUS_USAGE, "open", 0,
@@ -232,6 +286,12 @@ static int job_tree_allowed(struct item *item)
 	}
 	if ((target->exists || item->into_itself) && target->st.st_dev == item->src_st.st_dev &&
 	    target->st.st_ino == item->src_st.st_ino) {
+		return item_fail(item, ZC_SIDE_DST, ZC_STATUS_REFUSED, "stat", 0,
+		                 "is the same file as the source", NULL);
+	}
+	if (target->exists && S_ISLNK(target->st.st_mode) &&
+	    fstatat(target->dir_fd, target->name, &end, 0) == 0 && end.st_dev == item->src_st.st_dev &&
+	    end.st_ino == item->src_st.st_ino) {
 		return item_fail(item, ZC_SIDE_DST, ZC_STATUS_REFUSED, "stat", 0,
 		                 "is the same file as the source", NULL);
 	}
@@ -245,12 +305,19 @@ static int job_tree_allowed(struct item *item)
 static int job_open_tree_src(struct item *item, struct node *node)
 {
 	int flags = O_RDONLY | O_DIRECTORY | O_CLOEXEC;
+	int at_fd = AT_FDCWD;
+	const char *name = item->src_uri.path;
 	int fd;
 
 	if (item->has_from) {
-		fd = openat(item->from.dir_fd, item->from.name, flags | (item->from.magic ? 0 : O_NOFOLLOW));
-	} else {
-		fd = openat(AT_FDCWD, item->src_uri.path, flags);
+		at_fd = item->from.dir_fd;
+		name = item->from.name;
+		flags |= item->from.magic ? 0 : O_NOFOLLOW;
+	}
+	fd = openat(at_fd, name, flags);
+	node->unreadable = fd < 0 && errno == EACCES; /* made, but empty */
+	if (node->unreadable) {
+		fd = openat(at_fd, name, flags | O_PATH);
 	}
 	if (fd < 0 || fstat(fd, &node->src_st) < 0) {
 		int res = -errno;
@@ -278,7 +345,9 @@ static int job_open_tree_dst(struct item *item, struct node *node)
 		}
 		return dir.fd;
 	}
-	res = entry_make_dir(item, target->dir_fd, target->name, &node->src_st, &dir);
+	res = item->aim_code != 0 ? item_fail(item, ZC_SIDE_DST, 0, "mkdirat", item->aim_code,
+	                                      "cannot create the directory", NULL)
+	                          : entry_make_dir(item, target->dir_fd, target->name, &node->src_st, &dir);
 	if (res < 0) {
 		return res;
 	}
@@ -291,9 +360,10 @@ static int job_open_tree_dst(struct item *item, struct node *node)
 
 static const char *job_filter_root(const struct item *item, char **ret_copy)
 {
-	size_t len;
-	const char *root = zc_filter_root(item->src_uri.path, &len);
+	size_t len = 0;
+	const char *root = item->below != NULL ? item->below : zc_filter_root(item->src_uri.path, &len);
 
+	len = item->below != NULL ? strlen(root) : len;
 	*ret_copy = strndup(root, len);
 	return *ret_copy;
 }
@@ -329,6 +399,7 @@ static int job_begin_tree(struct zc_job *job, struct item *item)
 	start.dst_text = item->dst_text;
 	start.link_root = job->link_root;
 	start.filter_root = job_filter_root(item, &item->filter_root);
+	start.manifest = job->manifest;
 	res = tree_open(&job->tree, &start);
 	return res < 0 ? item_fail(item, ZC_SIDE_NONE, 0, "malloc", res, "cannot be copied", NULL) : 0;
 }
@@ -338,19 +409,15 @@ static int job_begin_tree(struct zc_job *job, struct item *item)
 /* Where the copy's name is seen from the directory that all copies are below. */
 static int job_link_root(struct zc_job *job, const struct item *item)
 {
-	const char *path = item->target.name;
-
-	if (item->cfg->parents && job->dest_is_dir) {
-		path = parents_path(item->src_uri.path);
-	}
 	free(job->link_root);
-	job->link_root = strdup(path);
+	job->link_root = strdup(item->below != NULL ? item->below : item->target.name);
 	return job->link_root == NULL ? -ENOMEM : 0;
 }
 
 static void job_keep_links(struct zc_job *job, struct item *item)
 {
-	if (!(job->cfg->preserve & ZC_PRESERVE_LINKS) || !item->has_target || job_link_root(job, item) < 0) {
+	if (!(job->cfg->preserve & ZC_PRESERVE_LINKS) || !item->has_target || item->aim_code != 0 ||
+	    job_link_root(job, item) < 0) {
 		return;
 	}
 	if (job->links == NULL) {
@@ -365,6 +432,9 @@ static void job_keep_links(struct zc_job *job, struct item *item)
 			           "hard links cannot be kept track of: each name becomes a copy");
 			report_status(&job->report, ZC_STATUS_SOME_FAILED);
 			return;
+		}
+		if (job->cfg->deref == ZC_DEREF_ALWAYS || job->cfg->deref == ZC_DEREF_OPERANDS) {
+			links_keep(job->links);
 		}
 	}
 	item->links = job->links;
@@ -384,10 +454,74 @@ int zc_job_open(struct zc_job **ret_job, const struct zc_job_cfg *cfg, struct zc
 	job->progress = progress;
 	job->dest_fd = -1;
 	job->links_fd = -1;
+	job->base_fd = -1;
 	job->report.gnu = cfg->gnu_cp;
 	lane_init(&job->lane, progress, &job->report);
 	*ret_job = job;
 	return 0;
+}
+
+/* cp -f -b a a: a copy under the backup's name, as GNU's documentation has it. */
+static int job_back_up_itself(struct zc_job *job)
+{
+	const struct zc_job_cfg *cfg = job->cfg;
+	struct target target;
+	const char *refused;
+	struct stat st;
+	char *name;
+
+	if (!cfg->force || cfg->backup == ZC_BACKUP_NONE || cfg->source_count != 1 ||
+	    strcmp(cfg->sources[0], cfg->dest) != 0 || fstatat(AT_FDCWD, cfg->dest, &st, 0) < 0 ||
+	    !S_ISREG(st.st_mode) || target_open(&target, cfg->dest, TARGET_KEEP, &refused) < 0) {
+		return 0;
+	}
+	name = backup_name(cfg, &target);
+	target_close(&target);
+	if (name == NULL || asprintf(&job->own_dest, "%.*s%s", (int)(strlen(cfg->dest) - strlen(target.name)),
+	                             cfg->dest, name) < 0) {
+		job->own_dest = NULL;
+	}
+	free(name);
+	job->own_cfg = *cfg;
+	job->own_cfg.backup = ZC_BACKUP_NONE;
+	job->own_cfg.dest = job->own_dest != NULL ? job->own_dest : cfg->dest;
+	job->cfg = &job->own_cfg;
+	return 0;
+}
+
+static int job_manifest_fail(struct zc_job *job, int code, const char *op)
+{
+	const struct zc_err err = { .code = code, .side = ZC_SIDE_NONE, .op = op, .off_bytes = ZC_OFF_NONE };
+
+	return report_fail(&job->report, 0, job->cfg->manifest, &err, "cannot write the manifest", NULL);
+}
+
+static int job_open_manifest(struct zc_job *job)
+{
+	const char *op = "";
+	int res = 0;
+
+	if (job->cfg->manifest != NULL && !job->cfg->dry_run) {
+		res = manifest_new(&job->manifest, job->cfg->manifest, job->cfg->umask, &op);
+	}
+	return res < 0 ? job_manifest_fail(job, res, op) : 0;
+}
+
+/* A run that could not begin, or was interrupted, leaves the old one. */
+static void job_publish_manifest(struct zc_job *job)
+{
+	const char *op = "";
+	int res = 0;
+
+	if (job->manifest != NULL && !zc_stopped() &&
+	    (job->report.status == 0 || job->report.items.files > 0)) {
+		res = manifest_publish(job->manifest, &op);
+	}
+	if (res < 0) {
+		(void)job_manifest_fail(job, res, op);
+	}
+	manifest_free(job->manifest);
+	job->manifest = NULL;
 }
 
 /* Is DEST a directory to copy into? Several sources, or -t, demand one. 0, or -errno after saying so. */
@@ -398,7 +532,13 @@ static int job_look_at_dest(struct zc_job *job)
 	int res = -ENOTDIR;
 
 	item.src_uri.text = "";
+	item.base_fd = -1;
 	job->dest_known = true;
+	if (cfg->files_from != NULL && !cfg->dry_run && mkdirat(AT_FDCWD, cfg->dest, 0777) < 0 &&
+	    errno != EEXIST) {
+		return item_fail(&item, ZC_SIDE_DST, 0, "mkdirat", -errno, "cannot create the directory",
+		                 NULL);
+	}
 	if (!cfg->dest_is_file && item_parse(&item, &item.dst_uri, cfg->dest, ZC_DIR_DST, ZC_SIDE_DST) < 0) {
 		return -EINVAL;
 	}
@@ -407,22 +547,72 @@ static int job_look_at_dest(struct zc_job *job)
 		res = job->dest_fd < 0 ? -errno : 0;
 	}
 	job->dest_is_dir = res == 0;
-	if (res < 0 && (cfg->source_count > 1 || cfg->dest_is_dir || cfg->parents)) {
+	if (res < 0 &&
+	    (cfg->source_count > 1 || cfg->dest_is_dir || cfg->parents || cfg->files_from != NULL)) {
 		return item_fail(&item, ZC_SIDE_DST, ZC_STATUS_SOME_FAILED, "stat", res,
-		                 "target must be a directory", NULL);
+		                 cfg->gnu_cp && cfg->dest_is_dir ? "target directory must be there"
+		                                                 : "target must be a directory",
+		                 NULL);
 	}
-	return 0;
+	return res < 0 ? job_back_up_itself(job) : 0;
+}
+
+/* Left out by a rule that names it: asked of operands that have a name of their own. */
+static bool job_excludes(const struct item *item)
+{
+	size_t len = 0;
+	const char *root;
+	char *path;
+	bool excludes;
+
+	if (item->cfg->filter == NULL || item->src_uri.kind != ZC_END_PATH) {
+		return false;
+	}
+	root = item->below != NULL ? item->below : zc_filter_root(item->src_uri.path, &len);
+	len = item->below != NULL ? strlen(root) : len;
+	path = len == 0 ? NULL : strndup(root, len);
+	excludes = path != NULL && zc_filter_excludes(item->cfg->filter, path, S_ISDIR(item->src_st.st_mode));
+	free(path);
+	return excludes;
+}
+
+/* The text of the operand as it is used: without slashes behind it when they are to be stripped. */
+static int job_operand_text(struct item *item, const char *text)
+{
+	size_t len = strlen(text);
+
+	if (!item->cfg->strip_slashes) {
+		return item_parse(item, &item->src_uri, text, ZC_DIR_SRC, ZC_SIDE_SRC);
+	}
+	while (len > 1 && text[len - 1] == '/') {
+		len--;
+	}
+	item->src_path = strndup(text, len);
+	return item_parse(item, &item->src_uri, item->src_path != NULL ? item->src_path : text, ZC_DIR_SRC,
+	                  ZC_SIDE_SRC);
 }
 
 static void job_run_operand(struct zc_job *job, struct item *item)
 {
-	if (item_parse(item, &item->src_uri, job->cfg->sources[job->next++], ZC_DIR_SRC, ZC_SIDE_SRC) < 0 ||
-	    source_find(item) < 0 || (job->dest_is_dir ? item_aim_into(item) : item_aim_at(item)) < 0) {
+	if (job->cfg->compare) {
+		(void)verify_begin(item, &job->tree);
+		return;
+	}
+	if (source_find(item) < 0) {
+		return;
+	}
+	if (job_excludes(item)) {
+		(void)item_skip(item);
+		return;
+	}
+	if ((job->dest_is_dir ? item_aim_into(item) : item_aim_at(item)) < 0) {
 		return;
 	}
 	job_keep_links(job, item);
 	if (S_ISDIR(item->src_st.st_mode)) {
-		(void)job_begin_tree(job, item);
+		if (item_dir_allowed(item) == 0) {
+			(void)job_begin_tree(job, item);
+		}
 	} else {
 		(void)item_run(item);
 	}
@@ -437,29 +627,20 @@ static void job_end_operand(struct zc_job *job)
 			item_remember(job->item);
 		}
 	}
-	if (job->cfg->parents) {
-		parents_finish(job->item);
-	}
+	parents_finish(job->item);
 	item_close(job->item);
 	free(job->item);
 	job->item = NULL;
 }
 
-static bool job_next_operand(struct zc_job *job)
+static struct item *job_new_item(struct zc_job *job)
 {
-	struct item *item;
+	struct item *item = malloc(sizeof(*item));
 
-	if (job->next >= job->cfg->source_count || zc_stopped()) {
-		return false;
-	}
-	if (!job->dest_known && job_look_at_dest(job) < 0) {
-		return false;
-	}
-	item = malloc(sizeof(*item));
 	if (item == NULL) {
 		report_say(&job->report, ZC_MSG_ERROR, "out of memory");
 		report_status(&job->report, ZC_STATUS_SOME_FAILED);
-		return false;
+		return NULL;
 	}
 	*item = (struct item){
 		.cfg = job->cfg,
@@ -467,12 +648,102 @@ static bool job_next_operand(struct zc_job *job)
 		.lane = &job->lane,
 		.progress = job->progress,
 		.made = &job->made,
+		.manifest = job->manifest,
 		.dst_text = job->cfg->dest,
 		.dest_fd = job->dest_fd,
 		.old_fd = -1,
+		.base_fd = -1,
 	};
+	return item;
+}
+
+static int job_open_list(struct zc_job *job, struct item *item)
+{
+	const char *base = job->cfg->sources[0];
+	int res = zc_names_open(&job->names, job->cfg->files_from, job->cfg->names_end_in_nul);
+
+	item->src_uri.text = job->cfg->files_from;
+	if (res < 0) {
+		return item_fail(item, ZC_SIDE_SRC, 0, "open", res, "cannot open", NULL);
+	}
+	item->src_uri.text = base;
+	job->base_fd = openat(AT_FDCWD, base, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	return job->base_fd < 0 ? item_fail(item, ZC_SIDE_SRC, 0, "open", -errno, "cannot access", NULL) : 0;
+}
+
+/* The next name of --files-from becomes the operand SOURCE/name. 1, 0 at the end, or -errno and said. */
+static int job_next_name(struct zc_job *job, struct item *item)
+{
+	const char *base = job->cfg->sources[0];
+	const char *name = NULL;
+	const char *why = NULL;
+	bool inside;
+	int res = job->names == NULL ? job_open_list(job, item) : 0;
+
+	if (res < 0) {
+		return 0;
+	}
+	res = zc_names_next(job->names, &name, &inside, &why);
+	if (res <= 0) {
+		bool again = res == -EINVAL || res == -ENAMETOOLONG || res == -EXDEV;
+
+		item->src_uri.text = job->cfg->files_from;
+		if (res < 0) {
+			(void)item_fail(item, ZC_SIDE_SRC, ZC_STATUS_SOME_FAILED, "read", 0,
+			                why != NULL ? why : "cannot read", NULL);
+		}
+		return again ? res : 0;
+	}
+	if (asprintf(&item->src_path, "%s/%s", base, name) < 0) {
+		item->src_path = NULL;
+		item->src_uri.text = base;
+		return item_fail(item, ZC_SIDE_SRC, 0, "malloc", -ENOMEM, "cannot open", NULL);
+	}
+	item->src_uri =
+	    (struct zc_uri){ .kind = ZC_END_PATH, .text = item->src_path, .path = item->src_path };
+	item->base_fd = job->base_fd;
+	item->below = item->src_path + strlen(base) + 1;
+	return 1;
+}
+
+/* 1: there is one, 0: no more, negative: this one is not to be had, but there may be others. */
+static int job_next_source(struct zc_job *job, struct item *item)
+{
+	int res;
+
+	if (job->cfg->files_from != NULL) {
+		return job_next_name(job, item);
+	}
+	res = job_operand_text(item, job->cfg->sources[job->next++]);
+	if (res == 0 && job->cfg->parents && item->src_uri.kind == ZC_END_PATH) {
+		item->below = parents_path(item->src_uri.path);
+	}
+	return res < 0 ? res : 1;
+}
+
+static bool job_next_operand(struct zc_job *job)
+{
+	struct item *item;
+	int res;
+
+	if (zc_stopped() || (job->cfg->files_from == NULL && job->next >= job->cfg->source_count) ||
+	    (!job->dest_known && (job_look_at_dest(job) < 0 || job_open_manifest(job) < 0))) {
+		return false;
+	}
+	item = job_new_item(job);
+	if (item == NULL) {
+		return false;
+	}
+	res = job_next_source(job, item);
+	if (res == 0) {
+		item_close(item);
+		free(item);
+		return false;
+	}
 	job->item = item;
-	job_run_operand(job, item);
+	if (res > 0) {
+		job_run_operand(job, item);
+	}
 	return true;
 }
 
@@ -513,6 +784,7 @@ void zc_job_finish(struct zc_job *job)
 		job_explain_fallbacks(job);
 	}
 	lane_close(&job->lane);
+	job_publish_manifest(job);
 	if (zc_stopped()) {
 		job->report.signal = zc_stop_signal;
 	}
@@ -526,6 +798,11 @@ void zc_job_close(struct zc_job *job)
 	lane_close(&job->lane);
 	report_fini(&job->report);
 	links_free(job->links);
+	manifest_free(job->manifest);
+	zc_names_close(job->names);
+	if (job->base_fd >= 0) {
+		close(job->base_fd);
+	}
 	if (job->links_fd >= 0) {
 		close(job->links_fd);
 	}
@@ -533,6 +810,9 @@ void zc_job_close(struct zc_job *job)
 		close(job->dest_fd);
 	}
 	free(job->link_root);
-	free(job->made.list);
+	free(job->own_dest);
+	seen_free(&job->made.sources);
+	seen_free(&job->made.dirs);
+	seen_free(&job->made.files);
 	free(job);
 }

@@ -8,9 +8,11 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/fs.h>
+#include <stdlib.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include "check.h"
 #include "item.h"
 #include "meta.h"
 
@@ -43,8 +45,18 @@ static int sink_open_old(struct item *item)
 	if (item->old_fd < 0 || fstat(item->old_fd, &st) < 0) {
 		return -errno;
 	}
-	/* another file's attributes are not to be taken over */
-	return st.st_dev == item->target.st.st_dev && st.st_ino == item->target.st.st_ino ? 0 : -ESTALE;
+	if (st.st_dev == item->target.st.st_dev && st.st_ino == item->target.st.st_ino) {
+		return 0;
+	}
+	/* Another run was quicker: its file is what is replaced, and whose attributes are kept. Of anything
+	 * else that stands there now nothing is taken over. */
+	if (!S_ISREG(item->target.st.st_mode) || !S_ISREG(st.st_mode) ||
+	    st.st_dev != item->target.st.st_dev ||
+	    (st.st_dev == item->src_st.st_dev && st.st_ino == item->src_st.st_ino)) {
+		return -ESTALE;
+	}
+	item->target.st = st;
+	return 0;
 }
 
 /* It is replaced, and its owner, mode and attributes live on in the new one. */
@@ -211,6 +223,12 @@ static int sink_open_any(struct item *item)
 		zc_end_from_synth(&item->dst, &item->dst_uri, ZC_DIR_DST);
 		return 0;
 	}
+	/* in a tree nothing is written through or into but files: what else has the name is replaced */
+	if (item->target.exists && !item->target.magic && !S_ISREG(item->target.st.st_mode) &&
+	    (item->node != NULL || S_ISLNK(item->target.st.st_mode))) {
+		item->as_new = true;
+		return sink_open_regular(item);
+	}
 	/* another process's descriptor (/proc/PID/fd/N) may be a file without a name to replace */
 	if (item->target.exists && (item->target.magic || !S_ISREG(item->target.st.st_mode))) {
 		return sink_open_existing(item);
@@ -220,14 +238,41 @@ static int sink_open_any(struct item *item)
 
 /* ---- as cp: what exists is written into, what does not is created under its name */
 
+/* A dangling symlink is only written through as POSIX wants it, which cannot be done safely. */
+static int sink_open_new_gnu(struct item *item, mode_t mode)
+{
+	const int flags = O_WRONLY | O_CREAT | O_CLOEXEC | O_NOCTTY;
+	const struct target *target = &item->target;
+	char byte;
+	int fd;
+
+	if (item->aim_code != 0) {
+		return item->aim_code;
+	}
+	fd = openat(target->dir_fd, target->name, flags | O_EXCL, mode);
+	if (fd >= 0) {
+		return fd;
+	}
+	if (errno != EEXIST || readlinkat(target->dir_fd, target->name, &byte, 1) < 0) {
+		return errno == EINVAL ? -EEXIST : -errno; /* EINVAL: it is no symlink */
+	}
+	if (getenv("POSIXLY_CORRECT") == NULL) {
+		return -ELOOP;
+	}
+	fd = openat(target->dir_fd, target->name, flags, mode);
+	return fd < 0 ? -errno : fd;
+}
+
 static int sink_create_gnu(struct item *item)
 {
 	bool narrow = item->cfg->preserve & (ZC_PRESERVE_OWNER | ZC_PRESERVE_MODE);
 	mode_t mode = item->cfg->preserve & ZC_PRESERVE_NOT_MODE ? 0666 : item->src_st.st_mode & 0777;
-	int fd = openat(item->target.dir_fd, item->target.name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC,
-	                narrow ? mode & 0700 : mode);
-	int res = fd < 0 ? -errno : zc_end_from_fd(&item->dst, fd, ZC_DIR_DST, true);
+	int fd = sink_open_new_gnu(item, narrow ? mode & 0700 : mode);
+	int res = fd < 0 ? fd : zc_end_from_fd(&item->dst, fd, ZC_DIR_DST, true);
 
+	if (fd == -ELOOP) {
+		return sink_fail(item, "openat", 0, "not writing through a dangling symlink");
+	}
 	if (res < 0) {
 		if (fd >= 0) {
 			close(fd);
@@ -240,20 +285,6 @@ static int sink_create_gnu(struct item *item)
 		(void)fchmod(fd, mode & ~item->cfg->umask);
 	}
 	return 0;
-}
-
-static int sink_remove_gnu(struct item *item)
-{
-	if (unlinkat(item->target.dir_fd, item->target.name, 0) < 0 && errno != ENOENT) {
-		return sink_fail(item, "unlinkat", -errno, "cannot remove");
-	}
-	if (item->cfg->verbose) {
-		char quoted[1200];
-
-		zc_quote_shell(quoted, sizeof(quoted), item_text(item, ZC_SIDE_DST));
-		report_say(item->report, ZC_MSG_SAY, "removed %s", quoted);
-	}
-	return sink_create_gnu(item);
 }
 
 static int sink_open_gnu(struct item *item)
@@ -269,16 +300,10 @@ static int sink_open_gnu(struct item *item)
 	if (!target->exists) {
 		return sink_create_gnu(item);
 	}
-	if (item->cfg->backup != ZC_BACKUP_NONE && S_ISREG(target->st.st_mode)) {
-		res = backup_item(item);
-		return res < 0 ? res : sink_create_gnu(item);
-	}
-	if (item->cfg->remove_dest) {
-		return sink_remove_gnu(item);
-	}
 	fd = sink_open_bound(item);
 	if (fd < 0 && fd != -ECANCELED && item->cfg->force) {
-		return sink_remove_gnu(item);
+		res = gnu_remove(item);
+		return res < 0 ? res : sink_create_gnu(item);
 	}
 	res = fd < 0 ? fd : zc_end_from_fd(&item->dst, fd, ZC_DIR_DST, true);
 	if (res == 0 && S_ISREG(target->st.st_mode) && !item->cfg->attributes_only && ftruncate(fd, 0) < 0) {
@@ -468,8 +493,11 @@ static int sink_rename(struct item *item)
 
 int sink_publish(struct item *item)
 {
-	int res = sink_attributes(item);
+	int res = check_stored(item);
 
+	if (res == 0) {
+		res = sink_attributes(item);
+	}
 	if (res == 0) {
 		res = sink_sync(item);
 	}

@@ -124,27 +124,35 @@ static void small_count(struct worker *worker, size_t len, bool cloned)
 	atomic_fetch_add_explicit(&progress->written, len, memory_order_relaxed);
 }
 
-/* The same blocks, where the file system can share them. */
-static bool small_clone(struct tree *tree, int src_fd, int fd, const struct stat *st)
+/* The same blocks, where the file system can share them. 0 done, -EOPNOTSUPP not here, SMALL_NOT_ME: it can,
+ * but failed this time, which is for the long way to try again and to judge. */
+static int small_clone(struct tree *tree, int src_fd, int fd, const struct stat *st)
 {
 	if (st->st_size == 0 || tree->cfg->reflink == ZC_WHEN_NEVER ||
 	    atomic_load_explicit(&tree->no_reflink, memory_order_relaxed)) {
-		return false;
+		return -EOPNOTSUPP;
 	}
 	if (ioctl(fd, FICLONE, src_fd) == 0) {
-		return true;
+		return 0;
+	}
+	if (errno != EOPNOTSUPP && errno != ENOTTY && errno != ENOSYS && errno != EXDEV && errno != EINVAL &&
+	    errno != EPERM) {
+		return SMALL_NOT_ME;
 	}
 	atomic_store_explicit(&tree->no_reflink, 1, memory_order_relaxed);
-	return false;
+	return -EOPNOTSUPP;
 }
 
 static int small_fill(struct worker *worker, struct node *node, const char *name, int src_fd, int fd,
                       const struct stat *st, bool *ret_cloned, size_t *ret_len)
 {
 	ssize_t len = st->st_size;
-	int res = 0;
+	int res = small_clone(worker->tree, src_fd, fd, st);
 
-	*ret_cloned = small_clone(worker->tree, src_fd, fd, st);
+	if (res == SMALL_NOT_ME) {
+		return res;
+	}
+	*ret_cloned = res == 0;
 	if (!*ret_cloned) {
 		len = small_read(worker, src_fd);
 		if (len < 0) {

@@ -80,13 +80,13 @@ static bool source_names_directory(const char *path)
 	       (len == 2 && base[0] == '.' && base[1] == '.');
 }
 
-static bool source_follows(const struct item *item)
+bool source_follows(const struct item *item)
 {
 	switch (item->cfg->deref) {
 	case ZC_DEREF_NEVER:
 		return false;
 	case ZC_DEREF_DEFAULT:
-		return !item->cfg->recursive && !item->cfg->make_hard_links;
+		return !item->cfg->recursive;
 	default:
 		return true;
 	}
@@ -108,8 +108,12 @@ bool source_is_name_only(const struct item *item)
 
 static int source_find_fd(struct item *item)
 {
-	return fstat(item->src_uri.fd, &item->src_st) < 0
-	           ? item_fail(item, ZC_SIDE_SRC, 0, "fstat", -errno, "cannot read", NULL)
+	if (fstat(item->src_uri.fd, &item->src_st) < 0) {
+		return item_fail(item, ZC_SIDE_SRC, 0, "fstat", -errno, "cannot read", NULL);
+	}
+	/* a descriptor is a stream: there is no path by which a tree could be walked */
+	return S_ISDIR(item->src_st.st_mode)
+	           ? item_fail(item, ZC_SIDE_SRC, 0, "read", -EISDIR, "cannot read", NULL)
 	           : 0;
 }
 
@@ -131,16 +135,18 @@ static int source_find_directory(struct item *item)
 /* Symlinks are followed by our rules, not by the kernel's. */
 static int source_find_path(struct item *item)
 {
-	enum target_link link = source_follows(item) ? TARGET_FOLLOW : TARGET_KEEP;
 	const char *refused = NULL;
 	int res;
 
 	if (source_names_directory(item->src_uri.path)) {
 		return source_find_directory(item);
 	}
-	res = target_open(&item->from, item->src_uri.path, link, &refused);
+	res = target_open(&item->from, item->src_uri.path, TARGET_KEEP, &refused);
+	if (res == 0) {
+		item->has_from = true;
+		res = source_follows(item) ? target_follow_link(&item->from, &item->from_link, &refused) : 0;
+	}
 	if (res == 0 && item->from.inherited_fd < 0 && !item->from.exists) {
-		target_close(&item->from);
 		res = -ENOENT;
 	}
 	if (res < 0) {
@@ -155,16 +161,58 @@ static int source_find_path(struct item *item)
 	if (item->from.inherited_fd >= 0) {
 		item->src_uri.kind = ZC_END_FD;
 		item->src_uri.fd = item->from.inherited_fd;
-		target_close(&item->from);
+		item_forget_from(item);
 		return source_find_fd(item);
 	}
-	item->has_from = true;
+	item->src_st = item->from.st;
+	return S_ISDIR(item->src_st.st_mode) && !item->cfg->recursive ? source_omit_directory(item) : 0;
+}
+
+/* A name of a list, component by component below the list's directory; no symlink leads out of it. */
+static int source_find_below(struct item *item)
+{
+	const char *path = item->below;
+	int at_fd = openat(item->base_fd, ".", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	const char *refused = NULL;
+	int res = at_fd < 0 ? -errno : 0;
+
+	for (const char *slash; res == 0 && (slash = strchr(path, '/')) != NULL; path = slash + 1) {
+		char name[NAME_MAX + 1];
+		int fd;
+
+		if ((size_t)(slash - path) > NAME_MAX) {
+			res = -ENAMETOOLONG;
+			break;
+		}
+		memcpy(name, path, (size_t)(slash - path));
+		name[slash - path] = '\0';
+		fd = openat(at_fd, name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+		res = fd < 0 ? -errno : 0;
+		close(at_fd);
+		at_fd = fd;
+	}
+	if (res == 0) {
+		res = target_open_in(&item->from, at_fd, path, TARGET_KEEP, &refused);
+		item->has_from = res == 0;
+	}
+	if (res == 0 && !item->from.exists) {
+		res = -ENOENT;
+	}
+	if (at_fd >= 0) {
+		close(at_fd);
+	}
+	if (res < 0) {
+		return item_fail(item, ZC_SIDE_SRC, 0, "open", res, "cannot open", NULL);
+	}
 	item->src_st = item->from.st;
 	return S_ISDIR(item->src_st.st_mode) && !item->cfg->recursive ? source_omit_directory(item) : 0;
 }
 
 int source_find(struct item *item)
 {
+	if (item->base_fd >= 0) {
+		return source_find_below(item);
+	}
 	switch (item->src_uri.kind) {
 	case ZC_END_PATH:
 		return source_find_path(item);
@@ -183,11 +231,12 @@ static int source_check(struct item *item, int fd)
 	struct stat st;
 
 	if (fstat(fd, &st) < 0) {
-		return -errno;
+		return item_fail(item, ZC_SIDE_SRC, 0, "fstat", -errno, "cannot stat", NULL);
 	}
 	if (st.st_dev != item->src_st.st_dev || st.st_ino != item->src_st.st_ino ||
 	    (st.st_mode & S_IFMT) != (item->src_st.st_mode & S_IFMT)) {
-		return -ESTALE;
+		return item_fail(item, ZC_SIDE_SRC, ZC_STATUS_CHANGED, "open", 0,
+		                 "replaced while it was copied", NULL);
 	}
 	item->src_st = st;
 	return 0;
@@ -205,17 +254,14 @@ static int source_open_path(struct item *item)
 	res = source_check(item, fd);
 	if (res == 0) {
 		res = zc_end_from_fd(&item->src, fd, ZC_DIR_SRC, true);
-	}
-	if (res == -ESTALE) {
-		close(fd);
-		return item_fail(item, ZC_SIDE_SRC, ZC_STATUS_CHANGED, "open", res,
-		                 "replaced while it was copied", NULL);
+		if (res < 0) {
+			item_fail(item, ZC_SIDE_SRC, 0, "fstat", res, "cannot open", NULL);
+		}
 	}
 	if (res < 0) {
 		close(fd);
-		return item_fail(item, ZC_SIDE_SRC, 0, "fstat", res, "cannot open", NULL);
 	}
-	return 0;
+	return res;
 }
 
 int source_open(struct item *item)

@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/magic.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/vfs.h>
 #include <unistd.h>
@@ -203,6 +204,29 @@ int target_open_at(struct target *ret_target, int dir_fd, const char *name, enum
 	}
 	memcpy(target.name, name, strlen(name) + 1);
 	return target_finish(ret_target, &target, link, ret_refused);
+}
+
+int target_follow_link(struct target *target, struct target **ret_link, const char **ret_refused)
+{
+	struct target *link;
+	int res;
+
+	*ret_link = NULL;
+	if (!target->exists || !S_ISLNK(target->st.st_mode)) {
+		return 0;
+	}
+	link = malloc(sizeof(*link));
+	if (link == NULL) {
+		return -ENOMEM;
+	}
+	*link = *target;
+	res = target_open_at(target, link->dir_fd, link->name, TARGET_FOLLOW, ret_refused);
+	if (res < 0) {
+		free(link);
+		return res;
+	}
+	*ret_link = link;
+	return 0;
 }
 
 void target_close(struct target *target)

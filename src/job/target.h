@@ -35,6 +35,10 @@ int target_open_in(struct target *ret_target, int dir_fd, const char *name, enum
 /* The same on dir_fd itself, which the caller keeps open as long as the target is used. */
 int target_open_at(struct target *ret_target, int dir_fd, const char *name, enum target_link link,
                    const char **ret_refused);
+/* target was opened with TARGET_KEEP. When it names a symlink, *ret_link becomes what target was (to be
+ * closed after target, and free()d), and target what it leads to; else *ret_link is NULL. 0, or as
+ * target_open, with target as it was. */
+int target_follow_link(struct target *target, struct target **ret_link, const char **ret_refused);
 void target_close(struct target *target);
 
 /* The last component of path without trailing slashes: start and length within path. */

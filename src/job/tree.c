@@ -12,6 +12,9 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "census.h"
+#include "pairs.h"
+
 /* From here on a second thread is worth starting. */
 #define SHARE_AFTER 64
 /* Descriptors a lane may need at once besides its window: two ends, an old file, a pipe, links, a dup. */
@@ -241,7 +244,7 @@ static void node_done(struct worker *worker, struct node *node)
 		struct node *parent = node->parent;
 
 		if (!zc_stopped()) {
-			entry_leave(worker, node);
+			worker->tree->ops->leave(worker, node);
 		}
 		if (parent == NULL) {
 			pthread_mutex_lock(&tree->lock);
@@ -309,7 +312,7 @@ static bool tree_open_node(struct worker *worker, struct node *node, struct open
 		res = cursor_at(&worker->cursor, node, ret_dir, &side);
 	}
 	if (res < 0) {
-		entry_lost(worker, node, side, res);
+		worker->tree->ops->lost(worker, node, side, res);
 	}
 	return res == 0;
 }
@@ -326,7 +329,8 @@ static void worker_copy_one(struct worker *worker, struct node *node, const char
 
 	/* an item may have moved the cursor (a link elsewhere does not, a directory met late does) */
 	if (!zc_stopped() && tree_open_node(worker, node, &dir)) {
-		entry_copy(worker, node, &dir, name, type);
+		worker->tree->ops->copy(worker, node, &dir, name, type);
+		atomic_fetch_add_explicit(&worker->tree->progress->items_done, 1, memory_order_relaxed);
 	}
 }
 
@@ -434,55 +438,65 @@ static void worker_pile_dirs(struct worker *worker, struct node *node, size_t en
 	tree_push(tree, &tree->dirs, names);
 }
 
+/* Fills the batch. *ret_end: there is nothing behind it. Bytes; what goes wrong is said. */
+static size_t worker_fill(struct worker *worker, struct node *node, int dir_fd, bool *ret_end)
+{
+	int64_t last = node->read_off;
+	size_t have = 0;
+	ssize_t len = 0;
+
+	*ret_end = false;
+	if (last != 0 && lseek(dir_fd, last, SEEK_SET) < 0) {
+		len = -errno;
+	}
+	while (len >= 0 && WALK_BYTES - have > sizeof(struct walk_dirent) + NAME_MAX + 8) {
+		len = walk_read(dir_fd, worker->batch + have, WALK_BYTES - have);
+		if (len <= 0) {
+			break;
+		}
+		for (size_t end = have + (size_t)len; have < end;) {
+			const struct walk_dirent *entry = (const struct walk_dirent *)(worker->batch + have);
+
+			node->read_off = entry->off;
+			have += entry->reclen;
+		}
+		if (node->read_off == last) { /* a file system that would send us round for ever */
+			len = -ELOOP;
+		}
+	}
+	if (len < 0) {
+		worker->tree->ops->lost(worker, node, ZC_SIDE_SRC, (int)len);
+	}
+	*ret_end = len <= 0;
+	return have;
+}
+
 /* Reads on where the last batch ended. Whoever comes next may read the batch after this one meanwhile. */
 static void worker_read(struct worker *worker, struct node *node)
 {
 	struct tree *tree = worker->tree;
 	struct open_dir dir;
-	ssize_t len = 0;
-	int64_t last;
+	size_t len;
+	bool end;
 
 	if (node->unreadable) {
-		entry_lost(worker, node, ZC_SIDE_SRC, -EACCES);
+		worker->tree->ops->lost(worker, node, ZC_SIDE_SRC, -EACCES);
 	}
 	if (zc_stopped() || node->unreadable || node->shut || !tree_open_node(worker, node, &dir)) {
 		node_done(worker, node);
 		return;
 	}
-	if (node->read_off != 0 && lseek(dir.src_fd, node->read_off, SEEK_SET) < 0) {
-		len = -errno;
+	len = worker_fill(worker, node, dir.src_fd, &end);
+	worker_pile_dirs(worker, node, len);
+	if (!end) {
+		atomic_fetch_add(&node->pending, 1); /* this batch; the right to read goes on */
+		pthread_mutex_lock(&tree->lock);
+		node->next = tree->readable;
+		tree->readable = node;
+		tree_more_work(tree);
+		pthread_mutex_unlock(&tree->lock);
 	}
-	if (len == 0) {
-		len = walk_read(dir.src_fd, worker->batch, WALK_BYTES);
-	}
-	if (len <= 0) {
-		if (len < 0) {
-			entry_lost(worker, node, ZC_SIDE_SRC, (int)len);
-		}
-		node_done(worker, node);
-		return;
-	}
-	last = node->read_off;
-	for (ssize_t at = 0; at < len;) {
-		const struct walk_dirent *entry = (const struct walk_dirent *)(worker->batch + at);
-
-		node->read_off = entry->off;
-		at += entry->reclen;
-	}
-	worker_pile_dirs(worker, node, (size_t)len);
-	if (node->read_off == last) { /* a file system that would send us round for ever */
-		entry_lost(worker, node, ZC_SIDE_SRC, -ELOOP);
-		worker_copy_batch(worker, node, (size_t)len);
-		node_done(worker, node);
-		return;
-	}
-	atomic_fetch_add(&node->pending, 1); /* this batch; the right to read goes on */
-	pthread_mutex_lock(&tree->lock);
-	node->next = tree->readable;
-	tree->readable = node;
-	tree_more_work(tree);
-	pthread_mutex_unlock(&tree->lock);
-	worker_copy_batch(worker, node, (size_t)len);
+	worker_copy_batch(worker, node, len);
 	node_done(worker, node);
 }
 
@@ -492,7 +506,7 @@ static void worker_enter(struct worker *worker, struct node *parent, uint8_t typ
 	struct node *node = NULL;
 
 	if (!zc_stopped() && tree_open_node(worker, parent, &dir)) {
-		node = entry_enter(worker, parent, &dir, worker->name, type);
+		node = worker->tree->ops->enter(worker, parent, &dir, worker->name, type);
 	}
 	if (node != NULL) {
 		worker_read(worker, node); /* the new node counts on its parent, as the name did */
@@ -537,9 +551,12 @@ static bool worker_step(struct worker *worker)
 /* Nothing was asked that a new file in a new directory would notice: the short way is open to it. */
 static bool tree_is_plain(const struct zc_job_cfg *cfg)
 {
-	return !cfg->make_hard_links && !cfg->make_symlinks && !cfg->attributes_only && !cfg->dry_run &&
-	       !cfg->debug && !cfg->explain && !cfg->set_context && cfg->sparse == ZC_WHEN_AUTO &&
-	       cfg->reflink != ZC_WHEN_ALWAYS && cfg->route == ZC_ROUTE_AUTO &&
+	if (cfg->gnu_cp && (cfg->preserve & (ZC_PRESERVE_OWNER | ZC_PRESERVE_MODE)) == ZC_PRESERVE_OWNER) {
+		return false; /* the mode is to be widened again once the owner is right */
+	}
+	return !cfg->verify && cfg->manifest == NULL && !cfg->make_hard_links && !cfg->make_symlinks &&
+	       !cfg->attributes_only && !cfg->dry_run && !cfg->debug && !cfg->explain && !cfg->set_context &&
+	       cfg->sparse == ZC_WHEN_AUTO && cfg->reflink != ZC_WHEN_ALWAYS && cfg->route == ZC_ROUTE_AUTO &&
 	       cfg->engine == ZC_ENGINE_AUTO && cfg->direct != ZC_WHEN_ALWAYS &&
 	       (cfg->durability == ZC_DURABILITY_AUTO || cfg->durability == ZC_DURABILITY_NONE);
 }
@@ -553,6 +570,9 @@ int tree_open(struct tree **ret_tree, const struct tree_start *start)
 		node_free(start->root);
 		return -ENOMEM;
 	}
+	tree->ops = start->ops != NULL ? start->ops : &entry_ops;
+	tree->pairs = start->pairs;
+	tree->manifest = start->manifest;
 	tree->cfg = start->cfg;
 	tree->item_cfg = *start->cfg;
 	tree->item_cfg.jobs = 0;
@@ -578,6 +598,9 @@ int tree_open(struct tree **ret_tree, const struct tree_start *start)
 		return -ENOMEM;
 	}
 	tree->lane_count = 1;
+	if (start->cfg->count_ahead) {
+		tree->census = census_start(tree, start->cfg->count_after_ns);
+	}
 	return 0;
 }
 
@@ -595,6 +618,7 @@ void tree_close(struct tree *tree, struct zc_report *report)
 {
 	unsigned lanes = tree->lane_count; /* the tree is done: nobody adds one any more */
 
+	census_stop(tree->census);
 	for (unsigned i = 1; i < lanes; i++) {
 		pthread_join(tree->workers[i]->thread, NULL);
 	}
@@ -605,6 +629,7 @@ void tree_close(struct tree *tree, struct zc_report *report)
 	report_merge(report, &tree->said);
 	report_fini(&tree->said);
 	node_free(tree->root);
+	pairs_free(tree->pairs);
 	close(tree->root_src_fd);
 	if (tree->root_dst_fd >= 0) {
 		close(tree->root_dst_fd);

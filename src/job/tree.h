@@ -31,6 +31,7 @@ struct names {
 #define SMALL_BYTES (128u * 1024) /* up to here a file is one read and one write                   */
 
 struct tree;
+struct census;
 
 struct worker {
 	struct tree *tree;
@@ -45,9 +46,23 @@ struct worker {
 
 #define TREE_JOBS_MAX 64
 
+/* What is done at each name: entry.c copies, verify.c compares. */
+struct tree_ops {
+	void (*copy)(struct worker *worker, struct node *node, const struct open_dir *dir, const char *name,
+	             uint8_t type);
+	struct node *(*enter)(struct worker *worker, struct node *parent, const struct open_dir *dir,
+	                      const char *name, uint8_t type);
+	void (*leave)(struct worker *worker, struct node *node);
+	void (*lost)(struct worker *worker, struct node *node, enum zc_side side, int code);
+};
+
 struct tree {
+	const struct tree_ops *ops;
+	struct pairs *pairs;          /* verify's, ours; else NULL                                         */
+	struct manifest *manifest;    /* borrowed, or NULL */
 	const struct zc_job_cfg *cfg; /* the tree's own copy: jobs is the number of lanes, not an item's */
 	struct zc_job_cfg item_cfg;
+	struct census *census; /* counts ahead, or NULL */
 	struct zc_progress *progress;
 	struct links *links;  /* borrowed: hard links are kept over all operands; NULL: they are not      */
 	const char *src_text; /* borrowed: the operand, for messages                                  */
@@ -77,6 +92,9 @@ struct tree {
 };
 
 struct tree_start {
+	const struct tree_ops *ops; /* NULL: a copy                                           */
+	struct pairs *pairs;        /* the tree's from now on                                 */
+	struct manifest *manifest;
 	const struct zc_job_cfg *cfg;
 	struct zc_progress *progress;
 	struct links *links;
@@ -105,6 +123,10 @@ struct meta_wish tree_meta_wish(struct tree *tree);
 
 /* ---- entry.c */
 
+extern const struct tree_ops entry_ops;
+/* Left out by the filter. */
+bool entry_excluded(struct worker *worker, struct node *node, const char *name, bool is_dir);
+
 /* One name that is no directory. type: DT_*, a hint. Says itself what went wrong. */
 void entry_copy(struct worker *worker, struct node *node, const struct open_dir *dir, const char *name,
                 uint8_t type);
@@ -128,6 +150,8 @@ struct made_dir {
 	bool kept_link;
 	struct stat st;
 };
+/* What a new directory is made with: open to ourselves, and to nobody else when it is to be another's. */
+mode_t entry_dir_mode(const struct zc_job_cfg *cfg, const struct stat *src_st);
 /* mkdirat, or what is there when it is a directory; opened. Says what is wrong. 0 or -errno. */
 int entry_make_dir(struct item *item, int dir_fd, const char *name, const struct stat *src_st,
                    struct made_dir *ret_dir);

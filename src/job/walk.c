@@ -74,6 +74,9 @@ ssize_t walk_read(int dir_fd, void *buf, size_t cap_bytes)
 
 /* ---- cursor */
 
+/* From so many levels below the nearest open directory on it may be worth to climb instead. */
+#define CLIMB_FROM 8
+
 static struct open_dir *cursor_slot(struct cursor *cursor, unsigned depth)
 {
 	return &cursor->slots[depth % cursor->window];
@@ -103,9 +106,11 @@ void cursor_enter(struct cursor *cursor, const struct node *node, int src_fd, in
 	struct open_dir *slot = cursor_slot(cursor, node->depth);
 
 	open_dir_close(slot);
+	cursor->last = node->depth % cursor->window;
 	*slot = (struct open_dir){
 		.id = node->id,
 		.parent_id = node->parent == NULL ? 0 : node->parent->id,
+		.depth = node->depth,
 		.src_fd = src_fd,
 		.dst_fd = dst_fd,
 	};
@@ -157,19 +162,95 @@ static int cursor_reach(struct cursor *cursor, const struct node *node, const st
 	return 0;
 }
 
-/* Down from the nearest open directory above, which at worst is the root. */
-static int cursor_descend(struct cursor *cursor, const struct node *node, enum zc_side *ret_side)
+/* The nearest directory above node that is open, or else the root. */
+static const struct node *cursor_nearest(struct cursor *cursor, const struct node *node)
 {
 	const struct node *above = node->parent;
-	const struct node **chain;
-	struct open_dir from;
-	unsigned count = 1;
-	int res = 0;
 
 	while (above->parent != NULL && cursor_slot(cursor, above->depth)->id != above->id) {
 		above = above->parent;
-		count++;
 	}
+	return above;
+}
+
+static bool fd_is(int fd, dev_t dev, ino_t ino)
+{
+	struct stat st;
+
+	return fstat(fd, &st) == 0 && st.st_dev == dev && st.st_ino == ino;
+}
+
+/* fd becomes its parent's. */
+static bool fd_up(int *fd)
+{
+	int up = openat(*fd, "..", O_PATH | O_DIRECTORY | O_CLOEXEC);
+
+	close(*fd);
+	*fd = up;
+	return up >= 0;
+}
+
+/* Takes a directory over into its slot that is open for its identity only. */
+static bool cursor_take(struct cursor *cursor, const struct node *node, int src_fd, int dst_fd)
+{
+	int src = cursor_open(src_fd, ".", O_NOFOLLOW, node->src_st.st_dev, node->src_st.st_ino);
+	int dst = src < 0 ? -1 : cursor_open(dst_fd, ".", O_NOFOLLOW, node->dst_dev, node->dst_ino);
+
+	if (dst < 0) {
+		if (src >= 0) {
+			close(src);
+		}
+		return false;
+	}
+	cursor_enter(cursor, node, src, dst);
+	return true;
+}
+
+/*
+ * Up from where this cursor was last to the first directory that node is in, or is, which is opened then; at
+ * most limit steps. Whatever goes wrong, the way down from further above is left. Without this, threads
+ * that share a deep tree would each come all the way from the root again and again.
+ */
+static void cursor_climb(struct cursor *cursor, const struct node *node, unsigned limit)
+{
+	const struct open_dir *from = &cursor->slots[cursor->last];
+	unsigned depth = from->depth;
+	int src_fd;
+	int dst_fd;
+
+	if (from->id == 0 || from->dst_fd < 0) {
+		return;
+	}
+	src_fd = openat(from->src_fd, ".", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	dst_fd = openat(from->dst_fd, ".", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	while (src_fd >= 0 && dst_fd >= 0 && depth > 1 && limit-- > 0 && fd_up(&src_fd) && fd_up(&dst_fd)) {
+		depth--;
+		while (node->depth > depth) {
+			node = node->parent;
+		}
+		if (node->depth == depth && fd_is(src_fd, node->src_st.st_dev, node->src_st.st_ino) &&
+		    fd_is(dst_fd, node->dst_dev, node->dst_ino)) {
+			(void)cursor_take(cursor, node, src_fd, dst_fd);
+			break;
+		}
+	}
+	if (src_fd >= 0) {
+		close(src_fd);
+	}
+	if (dst_fd >= 0) {
+		close(dst_fd);
+	}
+}
+
+/* Down from the nearest open directory above. */
+static int cursor_descend(struct cursor *cursor, const struct node *node, enum zc_side *ret_side)
+{
+	const struct node *above = cursor_nearest(cursor, node);
+	const struct node **chain;
+	struct open_dir from;
+	unsigned count = node->depth - above->depth;
+	int res = 0;
+
 	chain = malloc(count * sizeof(const struct node *));
 	if (chain == NULL) {
 		return -ENOMEM;
@@ -188,12 +269,30 @@ static int cursor_descend(struct cursor *cursor, const struct node *node, enum z
 	return res;
 }
 
+/* The slot is not node's: opens it. */
+static int cursor_find(struct cursor *cursor, const struct node *node, enum zc_side *ret_side)
+{
+	const struct open_dir *slot = cursor_slot(cursor, node->depth);
+	const struct open_dir *below = cursor_slot(cursor, node->depth + 1);
+	unsigned far;
+
+	/* coming back from a directory below: one step up, as long as that leads where it did */
+	if (below->id != 0 && below->parent_id == node->id &&
+	    cursor_reach(cursor, node, below, "..", ret_side) == 0) {
+		return 0;
+	}
+	far = node->depth - cursor_nearest(cursor, node)->depth;
+	if (far > CLIMB_FROM) {
+		cursor_climb(cursor, node, far);
+	}
+	return slot->id == node->id ? 0 : cursor_descend(cursor, node, ret_side);
+}
+
 int cursor_at(struct cursor *cursor, const struct node *node, struct open_dir *ret_dir,
               enum zc_side *ret_side)
 {
 	struct open_dir *slot = cursor_slot(cursor, node->depth);
-	const struct open_dir *below = cursor_slot(cursor, node->depth + 1);
-	int res = -ESTALE;
+	int res;
 
 	*ret_side = ZC_SIDE_SRC;
 	if (node->parent == NULL) {
@@ -201,17 +300,12 @@ int cursor_at(struct cursor *cursor, const struct node *node, struct open_dir *r
 		return 0;
 	}
 	if (slot->id != node->id) {
-		/* coming back from a directory below: one step up, as long as that leads where it did */
-		if (below->id != 0 && below->parent_id == node->id) {
-			res = cursor_reach(cursor, node, below, "..", ret_side);
-		}
-		if (res < 0) {
-			res = cursor_descend(cursor, node, ret_side);
-		}
+		res = cursor_find(cursor, node, ret_side);
 		if (res < 0) {
 			return res;
 		}
 	}
+	cursor->last = node->depth % cursor->window;
 	*ret_dir = *slot;
 	return 0;
 }

@@ -52,6 +52,7 @@ char *node_path(const struct node *node, const char *root, const char *name);
 struct open_dir {
 	uint64_t id; /* 0 = empty */
 	uint64_t parent_id;
+	unsigned depth;
 	int src_fd;
 	int dst_fd; /* -1: nothing is written (--dry-run) */
 };
@@ -59,6 +60,7 @@ struct open_dir {
 struct cursor {
 	struct open_dir slots[CURSOR_WINDOW_MAX]; /* a node's place: its depth modulo window            */
 	unsigned window;
+	unsigned last;   /* the slot that was used last                                         */
 	int root_src_fd; /* borrowed: the tree's                                                */
 	int root_dst_fd;
 };

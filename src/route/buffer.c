@@ -60,6 +60,8 @@ struct run {
 	bool dst_stream;
 	bool src_done;
 	bool failed;
+	bool tapped_all;  /* the source's end was seen by the tap                                */
+	uint64_t tap_seq; /* whose turn it is to be seen by the tap, sinks in any order only     */
 	struct zc_req *batch[BATCH_MAX];
 };
 
@@ -256,6 +258,39 @@ static void run_write_done(struct run *run, struct zc_trip *trip)
 	}
 }
 
+/* In the order of reading, up to the source's first end: what a growing file has behind it is not its. */
+static void run_tap(struct run *run, const struct zc_trip *trip)
+{
+	struct zc_leg *leg = run->leg;
+
+	if (leg->tap == NULL || run->tapped_all) {
+		return;
+	}
+	leg->tap(leg->tap_arg, trip->off_bytes, trip->buf->mem, trip->len_bytes);
+	run->tapped_all =
+	    !run->src_stream &&
+	    trip->len_bytes < zc_min_u64(trip->want_bytes, run->end_off_bytes - trip->off_bytes);
+}
+
+/* With a tap a buffer is written only once all before it were seen. */
+static void run_write_tapped(struct run *run)
+{
+	while (run->tap_seq < run->read_seq) {
+		struct zc_trip *trip = run->kit->trips[run->tap_seq % run->kit->trip_count].in_turn;
+
+		if (trip->state != TRIP_READY) {
+			return;
+		}
+		run->tap_seq++;
+		if (run->failed) {
+			trip_end(run, trip);
+		} else {
+			run_tap(run, trip);
+			trip_write(run, trip);
+		}
+	}
+}
+
 /* A stream takes one buffer at a time, in the order of reading. */
 static void run_write_in_turn(struct run *run)
 {
@@ -269,6 +304,7 @@ static void run_write_in_turn(struct run *run)
 		if (run->failed) {
 			trip_end(run, trip);
 		} else {
+			run_tap(run, trip);
 			trip_write(run, trip);
 		}
 	}
@@ -351,7 +387,9 @@ static void trip_ready(struct run *run, struct zc_trip *trip)
 	if (run->dst_stream) {
 		return; /* run_write_in_turn() takes it */
 	}
-	if (run->failed) {
+	if (run->leg->tap != NULL) {
+		run_write_tapped(run);
+	} else if (run->failed) {
 		trip_end(run, trip);
 	} else {
 		trip_write(run, trip);

@@ -117,6 +117,20 @@ else
 	skip 'on tmpfs, or cachestat denied'
 fi
 
+begin 'CPUs'
+if [ "$(stat -f -c %T .)" = ext2/ext3 ] && ! denied cachestat && have taskset && [ "$(nproc)" -ge 2 ] &&
+	[ "${ZCOPY_ENGINE:-auto}" = auto ]; then
+	data 70000000 1 a
+	explained before zcopy --explain a b
+	says 'lanes: 2' before
+	rm -f b
+	# shellcheck disable=SC2086
+	explained after taskset -c "$(taskset -pc $$ | sed 's/.*: //; s/[-,].*//')" $ZCOPY --explain a b
+	changed 'the number of CPUs' 'lanes: 1: one CPU'
+else
+	skip 'not ext4, one CPU, or nobody says what is cached'
+fi
+
 begin 'the file system'
 data 3000000 1 a && : >b
 if mounted tmpfs "$PWD/m" size=20m; then

@@ -7,15 +7,26 @@
  *   --no-seek              they are refused (ENOSYS: the kernel then says: all data)
  *   --size0                every file says it is empty, as in /proc
  *   --short-reads=N        a read gives at most N bytes
+ *   --fold-case            names are stored in lower case, whatever they are asked by
+ *   --dir=dup              directories give every name twice
+ *   --dir=loop             ... the same name for ever, at an offset that never moves
+ *   --dir=ghost            ... a name "ghost" that is not there
+ *   --dir=files            ... every name as a regular file's (otherwise no type is said)
+ *   --coarse-times         mtimes are cut to two seconds
+ *   --flip-write=OFF       the byte at OFF of a file is stored with all its bits turned round; the page cache
+ *                          of the kernel has it right
+ *   --flip-read=OFF        ... is stored right and read wrong
  *   --refuse=OP[,OP]...    EOPNOTSUPP from copy_file_range, fallocate, link, rename2 (flags), xattr, chown
  *   --fail=OP:ERRNO[:OFF]  that number from read, write (at or beyond OFF), flush, fsync, create, rename,
  *                          chmod, utimens, release
  */
 #define FUSE_USE_VERSION 31
+#include <ctype.h>
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <fuse.h>
+#include <limits.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -31,17 +42,41 @@ static struct {
 	bool lying_holes;
 	bool no_seek;
 	bool size0;
+	bool fold_case;
+	bool coarse_times;
 	size_t short_read;
+	const char *dir; /* how directories lie */
+	off_t flip_write; /* -1: none */
+	off_t flip_read;
 	const char *refuse;
 	const char *fail_op;
 	int fail_errno;
 	off_t fail_off;
-} fs;
+} fs = { .flip_write = -1, .flip_read = -1 };
 
-/* Paths arrive as "/name"; relative to the held directory they must not begin with a slash. */
+/* Paths arrive as "/name"; relative to the held directory they must not begin with a slash. What is folded
+ * is valid until two more paths of this thread were. */
 static const char *rel(const char *path)
 {
-	return path[1] ? path + 1 : ".";
+	static _Thread_local char folded[2][PATH_MAX];
+	static _Thread_local unsigned turn;
+	size_t len = 0;
+
+	path = path[1] ? path + 1 : ".";
+	if (!fs.fold_case) {
+		return path;
+	}
+	turn ^= 1;
+	for (; path[len] && len < PATH_MAX - 1; len++) {
+		folded[turn][len] = (char)tolower((unsigned char)path[len]);
+	}
+	folded[turn][len] = '\0';
+	return folded[turn];
+}
+
+static bool lies(const char *how)
+{
+	return fs.dir && !strcmp(fs.dir, how);
 }
 
 static bool refused(const char *op)
@@ -87,14 +122,24 @@ static int fs_readdir(const char *path, void *buf, fuse_fill_dir_t fill, off_t o
 {
 	int fd = openat(fs.root, rel(path), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+	struct stat file = { .st_mode = S_IFREG };
 	struct dirent *entry;
 
 	(void)off, (void)fi, (void)flags;
 	if (!dir) {
 		return -errno;
 	}
-	while ((entry = readdir(dir))) {
-		fill(buf, entry->d_name, NULL, 0, 0);
+	if (lies("loop")) {
+		fill(buf, "again", NULL, 1, 0);
+	}
+	if (lies("ghost")) {
+		fill(buf, "ghost", NULL, 0, 0);
+	}
+	while (!lies("loop") && (entry = readdir(dir))) {
+		fill(buf, entry->d_name, lies("files") ? &file : NULL, 0, 0);
+		if (lies("dup")) {
+			fill(buf, entry->d_name, NULL, 0, 0);
+		}
 	}
 	closedir(dir);
 	return 0;
@@ -177,6 +222,13 @@ static int fs_utimens(const char *path, const struct timespec times[2], struct f
 	if (err) {
 		return err;
 	}
+	struct timespec coarse[2] = { times[0], times[1] };
+
+	if (fs.coarse_times && coarse[1].tv_nsec < 1000000000) { /* not UTIME_NOW or UTIME_OMIT */
+		coarse[1].tv_sec -= coarse[1].tv_sec & 1;
+		coarse[1].tv_nsec = 0;
+	}
+	times = coarse;
 	return result(fi ? futimens((int)fi->fh, times)
 	                 : utimensat(fs.root, rel(path), times, AT_SYMLINK_NOFOLLOW));
 }
@@ -216,6 +268,9 @@ static int fs_read(const char *path, char *buf, size_t size, off_t off, struct f
 	ssize_t got =
 	    pread((int)fi->fh, buf, fs.short_read && fs.short_read < size ? fs.short_read : size, off);
 
+	if (fs.flip_read >= off && fs.flip_read < off + got) {
+		buf[fs.flip_read - off] = (char)~buf[fs.flip_read - off];
+	}
 	return got < 0 ? -errno : (int)got;
 }
 
@@ -228,7 +283,13 @@ static int fs_write(const char *path, const char *buf, size_t size, off_t off, s
 		return err;
 	}
 	ssize_t put = pwrite((int)fi->fh, buf, size, off);
+	off_t at = fs.flip_write - off;
 
+	if (at >= 0 && at < put) {
+		char wrong = (char)~buf[at];
+
+		(void)!pwrite((int)fi->fh, &wrong, 1, fs.flip_write);
+	}
 	return put < 0 ? -errno : (int)put;
 }
 
@@ -401,8 +462,18 @@ static bool parse_switch(char *arg)
 		fs.no_seek = true;
 	} else if (!strcmp(arg, "--size0")) {
 		fs.size0 = true;
+	} else if (!strcmp(arg, "--fold-case")) {
+		fs.fold_case = true;
+	} else if (!strcmp(arg, "--coarse-times")) {
+		fs.coarse_times = true;
+	} else if (!strncmp(arg, "--dir=", 6)) {
+		fs.dir = arg + 6;
 	} else if (!strncmp(arg, "--short-reads=", 14)) {
 		fs.short_read = (size_t)atol(arg + 14);
+	} else if (!strncmp(arg, "--flip-write=", 13)) {
+		fs.flip_write = atoll(arg + 13);
+	} else if (!strncmp(arg, "--flip-read=", 12)) {
+		fs.flip_read = atoll(arg + 12);
 	} else if (!strncmp(arg, "--refuse=", 9)) {
 		fs.refuse = arg + 9;
 	} else if (!strncmp(arg, "--fail=", 7)) {

@@ -290,6 +290,7 @@ static void required(void **state)
 	assert_int_equal(good("zcopy -a --preserve=xattr a b").job.require, BASIC | ZC_PRESERVE_XATTR);
 	assert_int_equal(good("zcopy --preserve=xattr --no-preserve=xattr a b").job.require, 0);
 	assert_int_equal(good("zcopy --preserve=xattr --no-preserve=all a b").job.require, 0);
+	assert_int_equal(good("zcopy --preserve=xattr --no-preserve=xattr -a a b").job.require, BASIC);
 	assert_int_equal(good("zcopy -a --no-preserve=ownership a b").job.require,
 	                 ZC_PRESERVE_MODE | ZC_PRESERVE_TIMES);
 	assert_true(good("zcopy -a a b").job.xattr_hushed);
@@ -538,7 +539,7 @@ static void options_refused(void **state)
 	bad("zcopy --no a b", "option '--no' is ambiguous; possibilities: '--no-dereference' '--no-clobber' "
 	                      "'--no-preserve' '--no-target-directory'");
 	bad("zcopy --re=x a b", "option '--re=x' is ambiguous; possibilities: '--recursive' "
-	                        "'--remove-destination' '--reflink' '--report'");
+	                        "'--remove-destination' '--resume' '--reflink' '--report'");
 	bad("zcopy --reflink --sparse=always a b", "--reflink can be used only with --sparse=auto");
 	bad("zcopy --reflink --sparse=never a b", "--reflink can be used only with --sparse=auto");
 }
@@ -622,6 +623,16 @@ static void commands(void **state)
 	assert_int_equal(good("zcopy a help").command, ZC_COMMAND_COPY);
 	assert_int_equal(good("zcopy -f help b").command, ZC_COMMAND_COPY);
 	bad("zcopy help me", "extra operand 'me'");
+	assert_int_equal(good("zcopy verify a b").command, ZC_COMMAND_VERIFY);
+	assert_true(good("zcopy verify -j 2 a b").job.compare);
+	assert_int_equal(good("zcopy verify a -j 2 b").job.jobs, 2);
+	assert_string_equal(good("zcopy verify a -- -b").job.dest, "-b");
+	assert_false(good("zcopy a verify").job.compare);
+	bad("zcopy verify", "missing file operand");
+	bad("zcopy verify a", "missing destination file operand after 'a'");
+	bad("zcopy verify a b c", "extra operand 'c'");
+	bad("zcopy verify -a a b", "invalid option -- 'a'");
+	bad("zcopy verify a null:", "null:: verify wants two files or directories");
 	bad("zcopy bench a", "this version has no command 'bench' yet; a file of that name is ./bench");
 	bad("zcopy serve", "this version has no command 'serve' yet; a file of that name is ./serve");
 

@@ -8,3 +8,9 @@ target_link_options(unit_job_commit PRIVATE -Wl,--wrap=openat,--wrap=openat64
 target_link_libraries(unit_job_report PRIVATE ${ZC_JANSSON})
 zc_unit(job_filter job)
 target_link_options(unit_job_meta PRIVATE -Wl,--wrap=flistxattr,--wrap=fgetxattr)
+zc_unit(job_split job)
+target_include_directories(unit_job_split PRIVATE ${CMAKE_SOURCE_DIR}/src/job)
+target_link_options(unit_job_split PRIVATE -Wl,--wrap=pread,--wrap=pwrite,--wrap=pread64,--wrap=pwrite64
+                    -Wl,--wrap=pthread_create)
+zc_unit(job_hash job)
+target_include_directories(unit_job_hash PRIVATE ${CMAKE_SOURCE_DIR}/src/job)

@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -17,6 +18,7 @@
 #include <cmocka.h>
 
 #include "report.h"
+#include "split.h"
 
 enum end_kind {
 	TMP,       /* a file of ours in /tmp                          */
@@ -94,6 +96,8 @@ struct setting {
 	int spare[2];
 };
 
+static unsigned fresh; /* ZC_CAP_FRESH: the sinks are new files, as nearly all are */
+
 static int set(struct setting *set, enum end_kind src, uint64_t size, enum end_kind dst,
                const struct zc_job_cfg *cfg)
 {
@@ -102,6 +106,7 @@ static int set(struct setting *set, enum end_kind src, uint64_t size, enum end_k
 	set->cfg.numa_node = ZC_NODE_ANY;
 	set->src = make_end(src, ZC_DIR_SRC, size, &set->spare[0]);
 	set->dst = make_end(dst, ZC_DIR_DST, size, &set->spare[1]);
+	set->dst.shape.caps |= fresh;
 	set->choice.kernel_count = 99;
 	return choose(&set->choice, &set->cfg, &set->src, &set->dst, &set->report, &set->why);
 }
@@ -390,13 +395,119 @@ static void explains(void **state)
 	unset(&now);
 }
 
+/* Two threads, and room allocated first: only where both were measured to win. */
+static const struct {
+	const char *what;
+	enum end_kind src;
+	uint64_t size;
+	enum end_kind dst;
+	struct zc_job_cfg cfg;
+	bool split;
+	bool allocate;
+} pair_rows[] = {
+	{ "cached", WARM, SPLIT_BYTES_MIN, TMP, { 0 }, true, true },
+	{ "cached, big", WARM, 65 * ZC_MIB, TMP, { 0 }, true, true },
+	{ "holes are filled", WARM, SPLIT_BYTES_MIN, TMP, { .sparse = ZC_WHEN_NEVER }, true, true },
+	{ "a block size", WARM, SPLIT_BYTES_MIN, TMP, { .block_bytes = 65536 }, true, true },
+	{ "too small", WARM, SPLIT_BYTES_MIN - 1, TMP, { 0 }, false, true },
+	{ "small", WARM, 128 * ZC_KIB, TMP, { 0 }, false, false },
+	{ "not cached", TMP, SPLIT_BYTES_MIN, TMP, { 0 }, false, true },
+	{ "to tmpfs", WARM, SPLIT_BYTES_MIN, SHM, { 0 }, false, false },
+	{ "one job", WARM, SPLIT_BYTES_MIN, TMP, { .jobs = 1 }, false, true },
+	{ "little memory", WARM, SPLIT_BYTES_MIN, TMP, { .pool_bytes = 65536 }, false, true },
+	{ "a route", WARM, SPLIT_BYTES_MIN, TMP, { .route = ZC_ROUTE_CFR }, false, false },
+	{ "buffers", WARM, SPLIT_BYTES_MIN, TMP, { .route = ZC_ROUTE_BUFFER }, false, false },
+	{ "an engine", WARM, SPLIT_BYTES_MIN, TMP, { .engine = ZC_ENGINE_SYNC }, false, false },
+	{ "direct", WARM, SPLIT_BYTES_MIN, TMP, { .direct = ZC_WHEN_ALWAYS }, false, false },
+	{ "zeros are looked for", WARM, SPLIT_BYTES_MIN, TMP, { .sparse = ZC_WHEN_ALWAYS }, false, false },
+	{ "a pipe", PIPE, 0, TMP, { 0 }, false, false },
+	{ "to a pipe", WARM, SPLIT_BYTES_MIN, PIPE, { 0 }, false, false },
+	{ "to an inherited file", WARM, SPLIT_BYTES_MIN, INHERITED, { 0 }, false, false },
+};
+
+static bool tmp_is_ext4(void)
+{
+	char out[24];
+	int fd = scratch("/tmp");
+	bool is = strcmp(zc_fs_name(fd, out), "ext4") == 0;
+
+	close(fd);
+	return is;
+}
+
+static unsigned cpus(void)
+{
+	cpu_set_t set;
+
+	return sched_getaffinity(0, sizeof(set), &set) == 0 ? (unsigned)CPU_COUNT(&set) : 1;
+}
+
+static void pairs(void **state)
+{
+	(void)state;
+	if (!can_tell() || !can_direct() || !tmp_is_ext4() || cpus() < 2) {
+		print_message("no ext4 in /tmp, one CPU, or a kernel that does not say what is cached\n");
+		skip();
+	}
+	for (unsigned i = 0; i < ZC_ARRAY_LEN(pair_rows); i++) {
+		struct setting now;
+		int res;
+
+		fresh = pair_rows[i].dst == INHERITED || pair_rows[i].dst == PIPE ? 0 : ZC_CAP_FRESH;
+		res = set(&now, pair_rows[i].src, pair_rows[i].size, pair_rows[i].dst, &pair_rows[i].cfg);
+		fresh = 0;
+		if (res != 0 || now.choice.split != pair_rows[i].split ||
+		    now.choice.allocate != pair_rows[i].allocate) {
+			fail_msg("%s: %d, split %d, allocate %d", pair_rows[i].what, res, now.choice.split,
+			         now.choice.allocate);
+		}
+		if (now.choice.split) {
+			assert_true(now.choice.lane.small);
+			assert_int_equal(now.choice.lane.thread_count, 0);
+			assert_int_equal(now.choice.lane.engine, ZC_ENGINE_SYNC);
+		}
+		unset(&now);
+	}
+}
+
+/* One CPU: one thread; a file that is written in place: as before. Each has its line. */
+static void alone(void **state)
+{
+	static const struct zc_job_cfg cfg = { .explain = true };
+	struct setting now;
+	cpu_set_t before;
+	cpu_set_t one;
+
+	(void)state;
+	if (!can_tell() || !tmp_is_ext4() || sched_getaffinity(0, sizeof(before), &before) != 0) {
+		skip();
+	}
+	assert_int_equal(set(&now, WARM, SPLIT_BYTES_MIN, TMP, &cfg), 0);
+	assert_false(now.choice.split || now.choice.allocate);
+	assert_true(says(&now, "lanes: 1: written in place") && says(&now, "room: as the file grows"));
+	unset(&now);
+	CPU_ZERO(&one);
+	for (int cpu = 0; CPU_COUNT(&one) == 0; cpu++) {
+		if (CPU_ISSET(cpu, &before)) {
+			CPU_SET(cpu, &one);
+		}
+	}
+	assert_int_equal(sched_setaffinity(0, sizeof(one), &one), 0);
+	fresh = ZC_CAP_FRESH;
+	assert_int_equal(set(&now, WARM, SPLIT_BYTES_MIN, TMP, &cfg), 0);
+	fresh = 0;
+	assert_int_equal(sched_setaffinity(0, sizeof(before), &before), 0);
+	assert_false(now.choice.split);
+	assert_true(now.choice.allocate);
+	assert_true(says(&now, "lanes: 1: one CPU") && says(&now, "room: allocated first"));
+	unset(&now);
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
-		cmocka_unit_test(table),
-		cmocka_unit_test(refusals),
-		cmocka_unit_test(pins),
-		cmocka_unit_test(explains),
+		cmocka_unit_test(table),    cmocka_unit_test(refusals), cmocka_unit_test(pins),
+		cmocka_unit_test(explains), cmocka_unit_test(pairs),    cmocka_unit_test(alone),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

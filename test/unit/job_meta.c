@@ -415,7 +415,7 @@ static const char *bare_place; /* a file system without attributes; NULL: none *
 static void mount_one(const char *type, const char *mkfs)
 {
 	static char paths[PLACES_MAX][64];
-	char command[512];
+	char command[1024];
 	char *path = paths[place_count];
 
 	snprintf(path, sizeof(paths[0]), "%s/%s", mounts_path, type);
@@ -425,8 +425,8 @@ static void mount_one(const char *type, const char *mkfs)
 	} else {
 		snprintf(command, sizeof(command),
 		         "mkdir %s && truncate -s 320M %s.img && %s %s.img >/dev/null 2>&1 && "
-		         "mount -o loop %s.img %s 2>/dev/null && chmod 755 %s",
-		         path, path, mkfs, path, path, path, path);
+		         "mount -o loop %s.img %s 2>/dev/null && chmod 755 %s && rm %s.img",
+		         path, path, mkfs, path, path, path, path, path);
 	}
 	if (system(command) != 0) {
 		print_message("no %s here\n", type);
@@ -661,7 +661,7 @@ static int copy_both(uid_t uid, bool dst_inherits, unsigned count)
 	int dst_dir;
 	int status;
 
-	if (uid != 0 &&
+	if (uid != geteuid() &&
 	    (setgroups(1, &(const gid_t){ STRANGER }) != 0 || setgid(uid) != 0 || setuid(uid) != 0)) {
 		return 9;
 	}
@@ -1349,6 +1349,23 @@ static void set_mode(void **state)
 	close(src_fd);
 }
 
+/* Replacing: the new one is born with the source's mode. */
+static void keeps_on_read_only(void **state)
+{
+	int old_fd = make("old3", 0640);
+	int fd = make("new3", 0444);
+	bool xattrs = fsetxattr(old_fd, "user.colour", "green", 5, 0) == 0;
+	struct stat old = stat_of(old_fd);
+	const char *op = "";
+
+	(void)state;
+	assert_int_equal(meta_keep_rest(fd, old_fd, &old, &op), 0);
+	assert_int_equal(mode_of_fd(fd), 0640);
+	expect_xattr(fd, "user.colour", xattrs ? "green" : NULL);
+	close(old_fd);
+	close(fd);
+}
+
 static void set_mode_of_nobody(void **state)
 {
 	int status;
@@ -1362,6 +1379,7 @@ static void set_mode_of_nobody(void **state)
 			_exit(1);
 		}
 		set_mode(state);
+		keeps_on_read_only(state);
 		_exit(0);
 	}
 	assert_int_equal(waitpid(child, &status, 0), child);
@@ -1408,6 +1426,7 @@ int main(void)
 		cmocka_unit_test(large_attributes),
 		cmocka_unit_test_setup_teardown(owner_of_another_namespace, dir_set_up, dir_tear_down),
 		cmocka_unit_test_setup_teardown(set_mode, dir_set_up, dir_tear_down),
+		cmocka_unit_test_setup_teardown(keeps_on_read_only, dir_set_up, dir_tear_down),
 		cmocka_unit_test_setup_teardown(set_mode_of_nobody, dir_set_up, dir_tear_down),
 		cmocka_unit_test(times_equal),
 	};

@@ -1,0 +1,244 @@
+/*
+ * check.c: the digest of a file, twice: of the bytes as they were read, and of what the storage gives back.
+ *
+ * Reading back: fdatasync, then the pages leave the cache, then O_DIRECT reads, where each can be had; where
+ * none can (tmpfs) the cache is the storage. It is done before attributes are set, since it would change the
+ * time of the last access.
+ */
+#include "check.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "hash.h"
+#include "manifest.h"
+#include "tree.h"
+
+#define READ_BYTES   (1024u * 1024)
+#define DIRECT_ALIGN 4096u
+
+static bool check_can_read_back(const struct item *item)
+{
+	return item->dst_uri.kind == ZC_END_PATH && (item->dst.shape.caps & (ZC_CAP_REG | ZC_CAP_BLOCK));
+}
+
+int check_begin(struct item *item)
+{
+	const struct zc_job_cfg *cfg = item->cfg;
+	int res;
+
+	if ((!cfg->verify && item->manifest == NULL) || cfg->attributes_only) {
+		return 0;
+	}
+	if (!check_can_read_back(item)) {
+		return cfg->verify ? item_fail(item, ZC_SIDE_DST, ZC_STATUS_USAGE, "open", -EOPNOTSUPP,
+		                               "cannot be read back, as --verify wants", NULL)
+		                   : 0;
+	}
+	res = hash_new(&item->hash, cfg->hash);
+	if (res < 0) {
+		return item_fail(item, ZC_SIDE_NONE, 0, "malloc", res, "cannot be verified", NULL);
+	}
+	if (cfg->verify) {
+		item->report->verify.mode = "storage";
+		item->report->verify.algorithm = hash_name(cfg->hash);
+	}
+	return 0;
+}
+
+void check_restart(struct item *item)
+{
+	if (item->hash != NULL) {
+		hash_reset(item->hash);
+	}
+}
+
+void check_tap(void *arg, uint64_t off_bytes, const void *mem, size_t len_bytes)
+{
+	hash_at(arg, off_bytes, mem, len_bytes);
+}
+
+void check_end(struct item *item)
+{
+	hash_free(item->hash);
+	item->hash = NULL;
+}
+
+/* ---- reading a whole file */
+
+static int check_read(struct item *item, struct hash_source *source, uint64_t *ret_off)
+{
+	uint64_t cap = zc_min_u64(READ_BYTES, zc_align_up(source->len_bytes + 1, DIRECT_ALIGN));
+	int res;
+
+	source->cap_bytes = (size_t)cap;
+	source->mem = aligned_alloc(DIRECT_ALIGN, (size_t)cap);
+	res = source->mem == NULL ? -ENOMEM : hash_file(item->hash, source, ret_off);
+	free(source->mem);
+	return res;
+}
+
+/* Blocks that are shared never passed our buffers. */
+int check_digest(struct item *item)
+{
+	struct hash_source source = {
+		.fd = item->src.shape.fd,
+		.fd_plain = -1,
+		.from_bytes = item->src.shape.base_bytes,
+		.len_bytes = item->total_bytes,
+	};
+	uint64_t off = 0;
+	int res = 0;
+
+	if (item->hash == NULL) {
+		return 0;
+	}
+	if (item->moved[ZC_ROUTE_REFLINK] > 0) {
+		(void)zc_end_set_direct(&item->src, false);
+		res = check_read(item, &source, &off);
+	}
+	if (res == -ENODATA) {
+		return item_fail(item, ZC_SIDE_SRC, ZC_STATUS_CHANGED, "pread", 0,
+		                 "became shorter while it was verified", NULL);
+	}
+	if (res < 0) {
+		return item_fail(item, ZC_SIDE_SRC, 0, "pread", res, "cannot read", NULL);
+	}
+	hash_end(item->hash, item->total_bytes, item->digest);
+	return 0;
+}
+
+/* ---- reading back */
+
+/* The same file once more, past the page cache: by the link of /proc, since it may have no name. */
+static int check_reopen(const struct item *item)
+{
+	static const int flags[] = { O_DIRECT | O_NOATIME, O_DIRECT, O_NOATIME, 0 };
+	char path[40];
+
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", item->dst.shape.fd);
+	for (unsigned i = 0; i < ZC_ARRAY_LEN(flags); i++) {
+		int fd = openat(AT_FDCWD, path, O_RDONLY | O_CLOEXEC | O_NOCTTY | flags[i]);
+
+		if (fd >= 0) {
+			return fd;
+		}
+	}
+	return -errno;
+}
+
+/* Where source and destination differ, for the message: ZC_OFF_NONE where that is not to be told. */
+static uint64_t check_where(const struct item *item, int fd)
+{
+	enum { STEP = 64 * 1024 };
+	uint8_t *mem = aligned_alloc(DIRECT_ALIGN, 2 * (size_t)STEP);
+	uint64_t found = ZC_OFF_NONE;
+
+	for (uint64_t at = 0; mem != NULL && found == ZC_OFF_NONE; at += STEP) {
+		ssize_t src = pread(item->src.shape.fd, mem, STEP, (off_t)(item->src.shape.base_bytes + at));
+		ssize_t dst = pread(fd, mem + STEP, STEP, (off_t)at);
+
+		if (src <= 0 || dst <= 0 || zc_stopped()) {
+			break;
+		}
+		for (ssize_t i = 0; i < src && i < dst && found == ZC_OFF_NONE; i++) {
+			found = mem[i] != mem[STEP + i] ? at + (uint64_t)i : found;
+		}
+	}
+	free(mem);
+	return found;
+}
+
+static int check_mismatch(struct item *item, int fd)
+{
+	struct zc_err err = { .code = -EBADMSG, .side = ZC_SIDE_DST, .op = "verify" };
+
+	item->report->verify.mismatches++;
+	err.off_bytes = check_where(item, fd);
+	return report_fail(item->report, ZC_STATUS_MISMATCH, item_text(item, ZC_SIDE_DST), &err,
+	                   item->in_place ? "what was read back is not what was written"
+	                                  : "what was read back is not what was written; not given its name",
+	                   NULL);
+}
+
+static int check_back(struct item *item, int fd)
+{
+	struct hash_source source = {
+		.fd = fd,
+		.fd_plain = item->in_place ? -1 : item->dst.shape.fd,
+		.len_bytes = item->total_bytes,
+	};
+	char digest[HASH_HEX_MAX];
+	uint64_t off = 0;
+	int res = check_read(item, &source, &off);
+
+	if (res == -ENODATA) {
+		return check_mismatch(item, fd);
+	}
+	if (res < 0) {
+		return item_fail(item, ZC_SIDE_DST, 0, "pread", res, "cannot be read back", NULL);
+	}
+	hash_end(item->hash, item->total_bytes, digest);
+	return strcmp(digest, item->digest) == 0 ? 0 : check_mismatch(item, fd);
+}
+
+int check_stored(struct item *item)
+{
+	uint64_t from = zc_now_ns();
+	int fd;
+	int res;
+
+	if (item->hash == NULL || !item->cfg->verify) {
+		return 0;
+	}
+	(void)zc_end_set_direct(&item->dst, false);
+	if (fdatasync(item->dst.shape.fd) < 0) {
+		return item_fail(item, ZC_SIDE_DST, 0, "fdatasync", -errno, "cannot be made durable", NULL);
+	}
+	item->report->ns.durable += zc_now_ns() - from;
+	(void)posix_fadvise(item->dst.shape.fd, 0, 0, POSIX_FADV_DONTNEED);
+	fd = check_reopen(item);
+	if (fd < 0 && item->in_place) { /* ours may not read */
+		return item_fail(item, ZC_SIDE_DST, 0, "openat", fd, "cannot be read back", NULL);
+	}
+	res = check_back(item, fd >= 0 ? fd : item->dst.shape.fd);
+	if (fd >= 0) {
+		close(fd);
+	}
+	return res;
+}
+
+/* ---- the manifest */
+
+/* Below DEST, where it is a directory; else the name of the file. */
+static const char *check_name(const struct item *item, const char *path)
+{
+	const char *dest = item->cfg->dest;
+	size_t len = strlen(dest);
+	const char *slash;
+
+	while (len > 1 && dest[len - 1] == '/') {
+		len--;
+	}
+	if (strncmp(path, dest, len) == 0 && (path[len] == '/' || dest[len - 1] == '/')) {
+		path += len;
+		while (*path == '/') {
+			path++;
+		}
+		if (*path != '\0') {
+			return path;
+		}
+	}
+	slash = strrchr(dest, '/');
+	return slash == NULL ? dest : slash + 1;
+}
+
+void check_list(struct item *item)
+{
+	if (item->hash != NULL && item->manifest != NULL) {
+		manifest_add(item->manifest, item->digest, check_name(item, item_text(item, ZC_SIDE_DST)));
+	}
+}
