@@ -112,8 +112,8 @@ void zc_args_help(FILE *out, bool gnu_cp)
 	help_rows(out, false);
 	fputs("\n"
 	      "verify compares two files or directories, bytes and attributes, and says a line\n"
-	      "for each difference. Its options: --exclude --include --exclude-from -0 -j -q\n"
-	      "--progress --stats --report.\n"
+	      "for each difference. Of the options above it has -0 -j -q and exclude, include,\n"
+	      "exclude-from, progress, stats and report.\n"
 	      "\n"
 	      "SIZE takes K M G T (1024), KB MB GB TB (1000) and KiB MiB GiB TiB.\n"
 	      "ZCOPY_ENGINE and ZCOPY_JOBS in the environment do what the options do.\n"

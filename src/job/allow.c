@@ -94,11 +94,22 @@ static bool item_is_operand_of_many(const struct item *item)
 	return item->made != NULL && item->cfg->source_count > 1 && item->dest_fd >= 0;
 }
 
-/* A later source of the same name must not take the place of an earlier one. */
+static bool item_under_any_name(const char *a, const char *b)
+{
+	(void)a;
+	(void)b;
+	return true;
+}
+
+/* A later source of the same name must not take the place of an earlier one. What is written in place may
+ * have other names, which are not the same; what is made anew has them only where A is a, or by a symlink. */
 static bool item_was_made(const struct item *item)
 {
+	bool in_place = item->report->gnu || item->cfg->inplace;
+
 	return item_is_operand_of_many(item) && item->cfg->backup != ZC_BACKUP_NUMBERED &&
-	       seen_has(&item->made->files, &item->target.st, item_dest_name(item), seen_same_text);
+	       seen_has(&item->made->files, &item->target.st, item_dest_name(item),
+	                in_place ? seen_same_text : item_under_any_name);
 }
 
 /* Nor must it be written through a symlink that an earlier one became. */

@@ -56,7 +56,9 @@ static void census_add_dir(struct census *census, struct node *node, const char 
 		*names = (struct names){ .next = census->dirs, .node = node };
 		memcpy(names->bytes, name, len);
 		census->dirs = names;
-		atomic_fetch_add_explicit(&node->pending, 1, memory_order_relaxed);
+		if (node != census->tree->root) { /* that one is the copy's, and its count is too */
+			atomic_fetch_add_explicit(&node->pending, 1, memory_order_relaxed);
+		}
 	}
 }
 

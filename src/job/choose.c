@@ -39,6 +39,7 @@ struct chooser {
 	uint64_t size_bytes;  /* ZC_SIZE_UNKNOWN */
 	int resident_percent; /* -1: unknown     */
 	const char *resident_how;
+	bool src_in_memory; /* a large file on tmpfs */
 };
 
 static void choose_explain(const struct chooser *ch, const char *format, ...)
@@ -129,12 +130,32 @@ static bool choose_is_remote_fs(const struct chooser *ch)
 	return false;
 }
 
+static bool choose_is_on(const struct zc_end *end, const char *fs)
+{
+	char out[24];
+
+	return strcmp(zc_fs_name(end->shape.fd, out), fs) == 0;
+}
+
+/* What lies in memory only is not counted page by page, which would cost 2 % of its copy. */
 static void choose_residency(struct chooser *ch)
 {
 	ch->resident_percent = -1;
-	if (ch->size_bytes != ZC_SIZE_UNKNOWN && ch->size_bytes >= SPLIT_BYTES_MIN) {
+	if (ch->src_in_memory) {
+		ch->resident_percent = 100;
+		ch->resident_how = "tmpfs";
+	} else if (ch->size_bytes != ZC_SIZE_UNKNOWN && ch->size_bytes >= SPLIT_BYTES_MIN) {
 		ch->resident_percent = zc_end_resident_percent(ch->src, ch->size_bytes, &ch->resident_how);
 	}
+}
+
+/* tmpfs looks at every page to find a hole; one with as many blocks as bytes has none worth that. */
+static bool choose_has_no_holes(const struct chooser *ch)
+{
+	struct stat st;
+
+	return ch->src_in_memory && fstat(ch->src->shape.fd, &st) == 0 &&
+	       (uint64_t)st.st_blocks * 512 >= (uint64_t)st.st_size;
 }
 
 static bool choose_is_cold(const struct chooser *ch)
@@ -143,9 +164,19 @@ static bool choose_is_cold(const struct chooser *ch)
 	       ch->size_bytes >= COLD_DIRECT_BYTES;
 }
 
+/* Blocks that are shared are read once more; all else has to pass our buffers. */
+static bool choose_is_hashed(const struct chooser *ch)
+{
+	return ch->cfg->verify || ch->cfg->manifest != NULL;
+}
+
 /* Files both: is it our buffers that shall move them? */
 static bool choose_buffer_first(struct chooser *ch, const char **ret_because)
 {
+	if (choose_is_hashed(ch)) {
+		*ret_because = "the bytes are hashed as they pass";
+		return true;
+	}
 	if (ch->cfg->engine != ZC_ENGINE_AUTO) {
 		*ret_because = "an engine was asked for";
 		return true;
@@ -191,13 +222,6 @@ static int choose_forced_route(struct chooser *ch, const char **ret_why)
 	}
 	choose_explain(ch, "route: %s, as asked", route->name);
 	return 0;
-}
-
-static bool choose_is_on(const struct zc_end *end, const char *fs)
-{
-	char out[24];
-
-	return strcmp(zc_fs_name(end->shape.fd, out), fs) == 0;
 }
 
 static unsigned choose_cpu_count(void)
@@ -271,7 +295,7 @@ static void choose_stream_routes(struct chooser *ch)
 	unsigned caps = ch->src->shape.caps | ch->dst->shape.caps;
 	bool tiny = ch->size_bytes <= SMALL_BYTES;
 
-	if (ch->cfg->engine == ZC_ENGINE_AUTO && ch->cfg->sparse != ZC_WHEN_ALWAYS &&
+	if (ch->cfg->engine == ZC_ENGINE_AUTO && ch->cfg->sparse != ZC_WHEN_ALWAYS && !choose_is_hashed(ch) &&
 	    ch->cfg->direct != ZC_WHEN_ALWAYS && !tiny && (caps & (ZC_CAP_PIPE | ZC_CAP_SOCK))) {
 		if (ch->dst->shape.caps & ZC_CAP_SOCK) {
 			choose_kernel(ch, ZC_ROUTE_SENDFILE);
@@ -486,8 +510,11 @@ int choose(struct choice *ret_choice, const struct zc_job_cfg *cfg, struct zc_en
 	if (cfg->sparse == ZC_WHEN_ALWAYS) {
 		choice.sparse_bytes = (uint32_t)zc_max_u64(4096, zc_page_bytes());
 	}
+	ch.src_in_memory = (src->shape.caps & ZC_CAP_REG) && ch.size_bytes != ZC_SIZE_UNKNOWN &&
+	                   ch.size_bytes >= SPLIT_BYTES_MIN && choose_is_on(src, "tmpfs");
 	choose_explain_ends(&ch);
 	choose_residency(&ch);
+	choice.keep_holes = choice.keep_holes && !choose_has_no_holes(&ch);
 	res = choose_routes(&ch, &why);
 	if (res == 0) {
 		res = choose_direct(&ch, &why);

@@ -35,7 +35,7 @@ static uint64_t commit_hash(const char *name)
 	return hash;
 }
 
-static void commit_name(char out[64], const char *name, unsigned attempt)
+void commit_temp_name(char out[64], const char *name, unsigned attempt)
 {
 	uint64_t salt = 0;
 
@@ -78,7 +78,7 @@ static bool commit_lock(int fd)
 
 /* A temporary of this name exists. If it is ours (or was made for this very file's owner) and nobody holds
  * it, its maker is dead: removed, true. */
-static bool commit_reclaim(const struct target *target, const char *name)
+bool commit_reclaim(const struct target *target, const char *name)
 {
 	int dir_fd = target->dir_fd;
 	struct stat st;
@@ -100,7 +100,7 @@ static bool commit_reclaim(const struct target *target, const char *name)
 static int commit_open_named(struct commit *commit, int dir_fd)
 {
 	for (unsigned attempt = 0; attempt < NAME_TRIES_MAX; attempt++) {
-		commit_name(commit->temp, commit->target->name, attempt);
+		commit_temp_name(commit->temp, commit->target->name, attempt);
 		commit->fd =
 		    openat(dir_fd, commit->temp, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
 		if (commit->fd >= 0) {
@@ -199,7 +199,7 @@ static int commit_link_temp(struct commit *commit)
 	for (unsigned attempt = 0; attempt < NAME_TRIES_MAX; attempt++) {
 		int res;
 
-		commit_name(commit->temp, commit->target->name, attempt);
+		commit_temp_name(commit->temp, commit->target->name, attempt);
 		res = commit_link(commit, commit->temp);
 		if (res != -EEXIST) {
 			if (res < 0) {

@@ -390,16 +390,6 @@ static int pass_reflink(struct pass *pass)
 	return -EOPNOTSUPP;
 }
 
-/* What is hashed has to pass by; shared blocks are read once more. */
-static void pass_through_buffers(struct choice *choice)
-{
-	bool shares = choice->kernel_count > 0 && choice->kernel[0] == ZC_ROUTE_REFLINK;
-
-	choice->kernel_count = shares;
-	choice->buffer = choice->buffer || !shares;
-	choice->split = false;
-}
-
 static int pass_prepare(struct pass *pass)
 {
 	struct item *item = pass->item;
@@ -412,9 +402,6 @@ static int pass_prepare(struct pass *pass)
 		                     ? "cannot go by the asked route"
 		                     : "cannot be copied as asked",
 		                 why);
-	}
-	if (item->hash != NULL) {
-		pass_through_buffers(&pass->choice);
 	}
 	item->report->direct = item->src.direct || item->dst.direct;
 	if (!pass->choice.keep_holes) {

@@ -85,7 +85,7 @@ void entry_lost(struct worker *worker, struct node *node, enum zc_side side, int
 	item_close(&item);
 }
 
-struct meta_wish tree_meta_wish(struct tree *tree)
+struct meta_wish tree_meta_wish(struct tree *tree, const struct stat *src_st)
 {
 	const struct zc_job_cfg *cfg = tree->cfg;
 
@@ -93,7 +93,8 @@ struct meta_wish tree_meta_wish(struct tree *tree)
 		.preserve = cfg->preserve & ~(unsigned)(ZC_PRESERVE_NOT_MODE | ZC_PRESERVE_LINKS),
 		.require = cfg->require,
 		.xattr_hushed = cfg->xattr_hushed,
-		.no_xattrs = atomic_load_explicit(&tree->src_no_xattrs, memory_order_relaxed) != 0,
+		.no_xattrs =
+		    atomic_load_explicit(&tree->no_xattrs_dev, memory_order_relaxed) == src_st->st_dev,
 	};
 }
 
@@ -333,6 +334,11 @@ int entry_make_dir(struct item *item, int dir_fd, const char *name, const struct
 		return item_fail(item, ZC_SIDE_DST, 0, "mkdirat", -errno, "cannot create the directory",
 		                 NULL);
 	}
+	if (!dir.made && item->node != NULL && item->node->made && !item->report->gnu) {
+		/* nothing is in there but what this run made: another name, where A is a */
+		return item_fail(item, ZC_SIDE_DST, 0, "mkdirat", -EEXIST, "cannot create the directory",
+		                 NULL);
+	}
 	if (!dir.made) {
 		res = entry_displace(item, dir_fd, name, &dir.kept_link);
 	}
@@ -518,7 +524,7 @@ static void entry_narrow(struct worker *worker, struct node *node)
 
 void entry_leave(struct worker *worker, struct node *node)
 {
-	struct meta_wish wish = tree_meta_wish(worker->tree);
+	struct meta_wish wish = tree_meta_wish(worker->tree, &node->src_st);
 	struct meta_given given = node->birth;
 	struct meta_result result;
 	struct open_dir dir;

@@ -103,40 +103,33 @@ const char *item_dest_name(const struct item *item)
 	return item->target_link != NULL ? item->target_link->name : item->target.name;
 }
 
-/* "'a' -> 'b' (backup: 'b~')" */
-static void item_say_gnu(struct item *item)
+/* In quotes: the shell's, or plain ones. */
+static const char *item_quoted(const struct item *item, char out[1200], const char *text)
 {
-	char *backup = item->backup == NULL ? NULL : backup_path(item);
-	char quoted[3][1200];
-
-	zc_quote_shell(quoted[0], sizeof(quoted[0]), item_text(item, ZC_SIDE_SRC));
-	zc_quote_shell(quoted[1], sizeof(quoted[1]), item_text(item, ZC_SIDE_DST));
-	if (backup == NULL) {
-		report_say(item->report, ZC_MSG_SAY, "%s -> %s", quoted[0], quoted[1]);
-	} else {
-		zc_quote_shell(quoted[2], sizeof(quoted[2]), backup);
-		report_say(item->report, ZC_MSG_SAY, "%s -> %s (backup: %s)", quoted[0], quoted[1],
-		           quoted[2]);
+	if (item->report->gnu) {
+		return zc_quote_shell(out, 1200, text);
 	}
-	free(backup);
+	out[0] = '\'';
+	(void)zc_quote(out + 1, 1198, text);
+	return strcat(out, "'");
 }
 
 /* cp says it when the copy has begun, with what became of the old file; and calls stdout by its name. */
 void item_say(struct item *item)
 {
-	const char *src = item_text(item, ZC_SIDE_SRC);
-	const char *dst = item_text(item, ZC_SIDE_DST);
-	char quoted[2][1200];
+	char *backup = item->backup == NULL ? NULL : backup_path(item);
+	char quoted[3][1200];
 
-	if (item->report->gnu) {
-		item_say_gnu(item);
-		return;
-	}
-	report_say(item->report, ZC_MSG_SAY, "'%s' -> '%s'", zc_quote(quoted[0], sizeof(quoted[0]), src),
-	           zc_quote(quoted[1], sizeof(quoted[1]), dst));
-	if (item->cfg->verbose && item->has_target && item->target.exists && item->target.st.st_nlink > 1 &&
-	    S_ISREG(item->target.st.st_mode) && !item->cfg->inplace) {
-		report_say(item->report, ZC_MSG_SAY, "%s: its other hard links keep the old file", quoted[1]);
+	item_quoted(item, quoted[0], item_text(item, ZC_SIDE_SRC));
+	item_quoted(item, quoted[1], item_text(item, ZC_SIDE_DST));
+	report_say(item->report, ZC_MSG_SAY, "%s -> %s%s%s%s", quoted[0], quoted[1],
+	           backup != NULL ? " (backup: " : "",
+	           backup != NULL ? item_quoted(item, quoted[2], backup) : "", backup != NULL ? ")" : "");
+	free(backup);
+	if (!item->report->gnu && item->cfg->verbose && item->has_target && item->target.exists &&
+	    item->target.st.st_nlink > 1 && S_ISREG(item->target.st.st_mode) && !item->cfg->inplace) {
+		report_say(item->report, ZC_MSG_SAY, "%s: its other hard links keep the old file",
+		           zc_quote(quoted[2], sizeof(quoted[2]), item_text(item, ZC_SIDE_DST)));
 	}
 }
 
@@ -268,6 +261,8 @@ static int item_pretend_sink(struct item *item, struct zc_end *ret_end)
 	res = zc_end_from_fd(ret_end, fd, ZC_DIR_DST, true);
 	if (res < 0) {
 		close(fd);
+	} else if (!target->exists || S_ISREG(target->st.st_mode)) {
+		ret_end->shape.caps |= ZC_CAP_FRESH;
 	}
 	return res;
 }
@@ -394,6 +389,7 @@ int item_run(struct item *item)
 {
 	int (*copy)(struct item * item) = source_is_name_only(item) ? make_item : item_copy_data;
 	int res = item_allowed(item);
+	bool late;
 
 	if (res == ITEM_SKIP && item->stays && item_is_linked(item) && !item->cfg->dry_run) {
 		return item_run_linked(item, item_stay);
@@ -409,10 +405,16 @@ int item_run(struct item *item)
 	if (item->report->gnu) {
 		return item_run_gnu(item, copy);
 	}
-	if (item->cfg->verbose) {
+	/* what the backup is called is known once it is made, which is last of all */
+	late = item->has_target && item->target.exists && item->cfg->backup != ZC_BACKUP_NONE;
+	if (item->cfg->verbose && !late) {
 		item_say(item);
 	}
-	return item_is_linked(item) ? item_run_linked(item, copy) : copy(item);
+	res = item_is_linked(item) ? item_run_linked(item, copy) : copy(item);
+	if (item->cfg->verbose && late && res == 0) {
+		item_say(item);
+	}
+	return res;
 }
 
 void item_close(struct item *item)

@@ -28,8 +28,8 @@ struct link_entry {
 	uint64_t dev;
 	uint64_t path_off : 56;
 	uint64_t state : 8;
-	uint32_t left;  /* names still to come                 */
-	uint32_t spare; /* keeps the size what links.h promises */
+	uint32_t left; /* names still to come                 */
+	uint32_t mark; /* of what was copied: a file system gives the number of a deleted file to a new one */
 };
 _Static_assert(sizeof(struct link_entry) == 32, "the promised size");
 
@@ -58,6 +58,7 @@ static int links_open_file(void)
 int links_new(struct links **ret_links, int dir_fd)
 {
 	struct links *links = calloc(1, sizeof(*links));
+	pthread_condattr_t attr;
 
 	if (links == NULL) {
 		return -ENOMEM;
@@ -71,7 +72,10 @@ int links_new(struct links **ret_links, int dir_fd)
 	}
 	links->dir_fd = dir_fd;
 	pthread_mutex_init(&links->lock, NULL);
-	pthread_cond_init(&links->published, NULL);
+	pthread_condattr_init(&attr); /* a clock that is set back would make a wait as much longer */
+	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+	pthread_cond_init(&links->published, &attr);
+	pthread_condattr_destroy(&attr);
 	*ret_links = links;
 	return 0;
 }
@@ -185,6 +189,17 @@ static char *links_read_path(const struct links *links, const struct link_entry 
 	return path;
 }
 
+/* Of a file that has another one since, no name is linked to the copy any more: it is another file, or has
+ * other contents. */
+static uint32_t links_mark(const struct stat *st)
+{
+	uint64_t mark = (uint64_t)st->st_size * 0x9e3779b97f4a7c15ull;
+
+	mark = (mark ^ (uint64_t)st->st_mtim.tv_sec) * 0xbf58476d1ce4e5b9ull;
+	mark = (mark ^ (uint64_t)st->st_mtim.tv_nsec) * 0x94d049bb133111ebull;
+	return (uint32_t)(mark >> 32);
+}
+
 static enum links_answer links_add(struct links *links, const struct stat *st)
 {
 	struct link_entry *entry;
@@ -197,6 +212,7 @@ static enum links_answer links_add(struct links *links, const struct stat *st)
 		.ino = st->st_ino,
 		.dev = st->st_dev,
 		.left = (uint32_t)st->st_nlink - 1,
+		.mark = links_mark(st),
 		.state = LINK_BUSY,
 	};
 	return LINKS_FIRST;
@@ -207,7 +223,7 @@ static void links_wait(struct links *links)
 {
 	struct timespec until;
 
-	clock_gettime(CLOCK_REALTIME, &until);
+	clock_gettime(CLOCK_MONOTONIC, &until);
 	until.tv_nsec += 100 * 1000 * 1000;
 	if (until.tv_nsec >= 1000000000) {
 		until.tv_sec++;
@@ -224,6 +240,10 @@ enum links_answer links_ask(struct links *links, const struct stat *st, char **r
 	pthread_mutex_lock(&links->lock);
 	while ((entry = links_find(links, st)) != NULL && entry->state == LINK_BUSY && !zc_stopped()) {
 		links_wait(links);
+	}
+	if (entry != NULL && entry->state == LINK_DONE && entry->mark != links_mark(st)) {
+		links_drop(links, entry);
+		entry = NULL;
 	}
 	if (entry == NULL) {
 		answer = links_add(links, st);

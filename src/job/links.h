@@ -1,10 +1,10 @@
 /*
  * links.h: which file of the source became which name, for files with several names. Private to job/.
  *
- * Keyed by (dev, ino), for inodes with a link count above one only, and dropped with the last of their
- * names: 32 bytes each in memory. The path of the copy is kept in an unnamed file in $TMPDIR, since it is
- * asked for once a link. Thread-safe. The first thread to meet an inode copies it; whoever meets it
- * meanwhile waits for that thread, which never waits for anything.
+ * Keyed by (dev, ino), for inodes with a link count above one only; with another size or mtime it is another
+ * file. Dropped with the last of the names: 32 bytes each in memory. The path of the copy is kept in an
+ * unnamed file in $TMPDIR, since it is asked for once a link. Thread-safe. The first thread to meet an inode
+ * copies it; whoever meets it meanwhile waits for that thread, which never waits for anything.
  */
 #ifndef ZC_JOB_LINKS_H
 #define ZC_JOB_LINKS_H

@@ -9,12 +9,12 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "item.h"
 #include "links.h"
+#include "tree.h"
 
 #define TRIES_MAX 16
 
@@ -69,18 +69,34 @@ static int make_link_to_copy(struct item *item, const char *name, const void *ar
 
 /* ---- the name */
 
+/* A temporary of that name is there: a killed run's. A file may be a living neighbour's, and is asked by
+ * its lock; anything else is made and renamed within one instant. */
+static bool make_reclaim(const struct item *item, const char *temp)
+{
+	struct stat st;
+
+	if (fstatat(item->target.dir_fd, temp, &st, AT_SYMLINK_NOFOLLOW) < 0) {
+		return errno == ENOENT;
+	}
+	if (st.st_uid != geteuid() && geteuid() != 0) {
+		return false;
+	}
+	return S_ISREG(st.st_mode) && st.st_nlink == 1 ? commit_reclaim(&item->target, temp)
+	                                               : unlinkat(item->target.dir_fd, temp, 0) == 0;
+}
+
 static int make_over(struct item *item, make_fn make, const void *arg)
 {
 	int dir_fd = item->target.dir_fd;
 	int res = -EEXIST;
-	char temp[48];
+	char temp[64];
 
 	for (unsigned tries = 0; tries < TRIES_MAX && res == -EEXIST; tries++) {
-		uint64_t salt = zc_now_ns();
-
-		(void)!getrandom(&salt, sizeof(salt), GRND_NONBLOCK);
-		snprintf(temp, sizeof(temp), ".zcopy-%016llx", (unsigned long long)salt);
+		commit_temp_name(temp, item->target.name, tries);
 		res = make(item, temp, arg);
+		if (res == -EEXIST && tries == 0 && make_reclaim(item, temp)) {
+			res = make(item, temp, arg);
+		}
 	}
 	if (res < 0) {
 		return res;

@@ -1,7 +1,7 @@
 /*
  * pairs.h: which file of one tree is which of the other, for files with several names. Private to job/.
  *
- * Thread-safe. 48 bytes each, kept until the end.
+ * Thread-safe. 160 to 320 bytes a pair, kept until the end.
  */
 #ifndef ZC_JOB_PAIRS_H
 #define ZC_JOB_PAIRS_H

@@ -125,7 +125,8 @@ static int parents_step(struct item *item, size_t len, const char *name, int src
 	int res;
 
 	if (parent == NULL) {
-		return parents_fail(item, len, ZC_SIDE_DST, "malloc", -ENOMEM, "cannot make the parent");
+		(void)parents_fail(item, len, ZC_SIDE_DST, "malloc", -ENOMEM, "cannot make the parent");
+		return -ENOMEM;
 	}
 	parent->src_fd = -1;
 	res = parents_open(item, len, name, src_at, dst_at, parent);

@@ -159,7 +159,7 @@ static int item_aim_follow(struct item *item, bool always, const char *what)
 static int item_aim_into(struct item *item)
 {
 	const char *refused = NULL;
-	char name[NAME_MAX + 1];
+	char name[NAME_MAX + 1] = "";
 	int dir_fd = item->dest_fd;
 	int res = item_own_name(item, name);
 
@@ -373,10 +373,13 @@ static int job_begin_tree(struct zc_job *job, struct item *item)
 {
 	struct tree_start start = { .cfg = job->cfg, .progress = job->progress, .links = job->links };
 	struct node *root = node_new(NULL, "", 1);
-	int res = root == NULL ? item_fail(item, ZC_SIDE_SRC, 0, "malloc", -ENOMEM, "cannot access", NULL)
-	                       : job_tree_allowed(item);
+	int res;
 
+	if (root == NULL) {
+		return item_fail(item, ZC_SIDE_SRC, 0, "malloc", -ENOMEM, "cannot access", NULL);
+	}
 	start.src_fd = start.dst_fd = -1;
+	res = job_tree_allowed(item);
 	if (res == 0) {
 		res = start.src_fd = job_open_tree_src(item, root);
 	}

@@ -1,7 +1,7 @@
 /*
  * sha256.c: libcrypto is loaded when the first digest is asked for: linked, it would cost each start of the
  * program more than a small copy does. Where there is none (a static program, a bare host) plain C does the
- * same, at a fifth of the speed.
+ * same, more slowly.
  */
 #include "sha256.h"
 
@@ -89,23 +89,35 @@ static void sha256_schedule(uint32_t words[64], const uint8_t *block)
 	}
 }
 
+/* The standard's a to h are v[0] to v[7] before the first round; each round calls the next place a, so that
+ * none of them has to move. */
+static inline void sha256_round(uint32_t v[8], unsigned t, uint32_t word)
+{
+	uint32_t a = v[(0 - t) & 7];
+	uint32_t b = v[(1 - t) & 7];
+	uint32_t c = v[(2 - t) & 7];
+	uint32_t e = v[(4 - t) & 7];
+	uint32_t f = v[(5 - t) & 7];
+	uint32_t g = v[(6 - t) & 7];
+	uint32_t *h = &v[(7 - t) & 7];
+	uint32_t one = *h + (rotated(e, 6) ^ rotated(e, 11) ^ rotated(e, 25)) + ((e & f) ^ (~e & g)) + word;
+
+	v[(3 - t) & 7] += one;
+	*h = one + (rotated(a, 2) ^ rotated(a, 13) ^ rotated(a, 22)) + ((a & b) ^ (a & c) ^ (b & c));
+}
+
 static void sha256_block(uint32_t state[8], const uint8_t *block)
 {
 	uint32_t words[64];
-	uint32_t v[8]; /* the standard's a to h */
+	uint32_t v[8];
 
 	sha256_schedule(words, block);
 	memcpy(v, state, sizeof(v));
-	for (unsigned t = 0; t < 64; t++) {
-		uint32_t choice = (v[4] & v[5]) ^ (~v[4] & v[6]);
-		uint32_t majority = (v[0] & v[1]) ^ (v[0] & v[2]) ^ (v[1] & v[2]);
-		uint32_t one = v[7] + (rotated(v[4], 6) ^ rotated(v[4], 11) ^ rotated(v[4], 25)) + choice +
-		               round_words[t] + words[t];
-		uint32_t two = (rotated(v[0], 2) ^ rotated(v[0], 13) ^ rotated(v[0], 22)) + majority;
-
-		memmove(v + 1, v, 7 * sizeof(v[0]));
-		v[4] += one;
-		v[0] = one + two;
+	for (unsigned t = 0; t < 64; t += 8) {
+#pragma GCC unroll 8
+		for (unsigned i = 0; i < 8; i++) {
+			sha256_round(v, i, round_words[t + i] + words[t + i]);
+		}
 	}
 	for (unsigned i = 0; i < 8; i++) {
 		state[i] += v[i];

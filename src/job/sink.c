@@ -167,6 +167,19 @@ static int sink_open_bound(const struct item *item)
 	return fd;
 }
 
+/* A file of /proc may be a regular one and yet have no positions: bytes are written one after the other. */
+static int sink_end_existing(struct item *item, int fd)
+{
+	int res = zc_end_from_fd(&item->dst, fd, ZC_DIR_DST, true);
+
+	if (res == 0 && S_ISREG(item->target.st.st_mode) && item->target.st.st_size == 0 &&
+	    pwrite(fd, "", 0, 0) < 0 && errno == ESPIPE) {
+		item->dst.ops = &zc_end_stream;
+		item->dst.shape.caps &= ~(unsigned)(ZC_CAP_SEEK | ZC_CAP_HOLES);
+	}
+	return res;
+}
+
 static int sink_open_existing(struct item *item)
 {
 	bool block = S_ISBLK(item->target.st.st_mode);
@@ -185,7 +198,7 @@ static int sink_open_existing(struct item *item)
 		    item, ZC_SIDE_DST, 0, "open", fd, "cannot open for writing",
 		    block && fd == -EBUSY ? "mounted or in use; --allow-mounted writes all the same" : NULL);
 	}
-	res = zc_end_from_fd(&item->dst, fd, ZC_DIR_DST, true);
+	res = sink_end_existing(item, fd);
 	if (res < 0) {
 		close(fd);
 		return item_fail(item, ZC_SIDE_DST, 0, "open", res, "cannot open for writing", NULL);
@@ -305,7 +318,7 @@ static int sink_open_gnu(struct item *item)
 		res = gnu_remove(item);
 		return res < 0 ? res : sink_create_gnu(item);
 	}
-	res = fd < 0 ? fd : zc_end_from_fd(&item->dst, fd, ZC_DIR_DST, true);
+	res = fd < 0 ? fd : sink_end_existing(item, fd);
 	if (res == 0 && S_ISREG(target->st.st_mode) && !item->cfg->attributes_only && ftruncate(fd, 0) < 0) {
 		res = -errno;
 	}

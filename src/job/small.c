@@ -96,7 +96,7 @@ static int small_attributes(struct worker *worker, struct node *node, const char
 	struct tree *tree = worker->tree;
 	struct meta_at src = { .fd = src_fd };
 	struct meta_at dst = { .fd = fd };
-	struct meta_wish wish = tree_meta_wish(tree);
+	struct meta_wish wish = tree_meta_wish(tree, st);
 	struct meta_result result;
 
 	if (wish.preserve == 0) {
@@ -104,7 +104,7 @@ static int small_attributes(struct worker *worker, struct node *node, const char
 	}
 	meta_copy(&src, st, &dst, given->has_acl ? NULL : given, &wish, &result);
 	if (result.src_no_xattrs) {
-		atomic_store_explicit(&tree->src_no_xattrs, 1, memory_order_relaxed);
+		atomic_store_explicit(&tree->no_xattrs_dev, st->st_dev, memory_order_relaxed);
 	}
 	return result.count == 0 ? 0 : entry_meta_result(worker, node, name, &result);
 }

@@ -76,7 +76,7 @@ static struct worker *worker_new(struct tree *tree, unsigned window)
 	if (worker == NULL) {
 		return NULL;
 	}
-	worker->small = malloc(SMALL_BYTES + 1 + WALK_BYTES);
+	worker->small = malloc(SMALL_BYTES + 1 + 8 + WALK_BYTES);
 	if (worker->small == NULL) {
 		free(worker);
 		return NULL;
@@ -88,6 +88,7 @@ static struct worker *worker_new(struct tree *tree, unsigned window)
 	worker->cursor.root_src_fd = tree->root_src_fd;
 	worker->cursor.root_dst_fd = tree->root_dst_fd;
 	lane_init(&worker->lane, tree->progress, &worker->report);
+	worker->lane.alone = tree->lane_max > 1; /* the other lanes have the other cores */
 	worker->report.gnu = tree->cfg->gnu_cp;
 	return worker;
 }
@@ -203,7 +204,7 @@ static void tree_wait(struct tree *tree)
 {
 	struct timespec until;
 
-	clock_gettime(CLOCK_REALTIME, &until);
+	clock_gettime(CLOCK_MONOTONIC, &until);
 	until.tv_nsec += 50 * 1000 * 1000;
 	if (until.tv_nsec >= 1000000000) {
 		until.tv_sec++;
@@ -564,6 +565,7 @@ static bool tree_is_plain(const struct zc_job_cfg *cfg)
 int tree_open(struct tree **ret_tree, const struct tree_start *start)
 {
 	struct tree *tree = calloc(1, sizeof(*tree));
+	pthread_condattr_t attr;
 	unsigned window;
 
 	if (tree == NULL) {
@@ -591,7 +593,10 @@ int tree_open(struct tree **ret_tree, const struct tree_start *start)
 	tree->said.gnu = start->cfg->gnu_cp;
 	tree_size(tree, &window);
 	pthread_mutex_init(&tree->lock, NULL);
-	pthread_cond_init(&tree->wake, NULL);
+	pthread_condattr_init(&attr); /* a clock that is set back would make a wait as much longer */
+	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+	pthread_cond_init(&tree->wake, &attr);
+	pthread_condattr_destroy(&attr);
 	tree->workers[0] = worker_new(tree, window);
 	*ret_tree = tree;
 	if (tree->workers[0] == NULL) {
@@ -606,7 +611,7 @@ int tree_open(struct tree **ret_tree, const struct tree_start *start)
 
 bool tree_step(struct tree *tree, struct zc_report *report)
 {
-	bool more = worker_step(tree->workers[0]);
+	bool more = tree->workers[0] != NULL && worker_step(tree->workers[0]); /* none: no memory for one */
 
 	pthread_mutex_lock(&tree->lock);
 	report_take_msgs(report, &tree->said);

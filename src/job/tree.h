@@ -75,7 +75,8 @@ struct tree {
 	bool plain;            /* nothing was asked that a file in a new directory would notice      */
 	atomic_int no_tmpfile; /* learnt about the destination: O_TMPFILE is refused                 */
 	atomic_int no_reflink; /* FICLONE is refused                                                */
-	atomic_int src_no_xattrs;
+	atomic_ulong
+	    no_xattrs_dev; /* a device of the source without any, 0: none is known. A tree has several */
 	atomic_ulong last_id;
 	atomic_uint idle;     /* threads that wait for work: a busy one may hand names over          */
 	atomic_ulong seen;    /* names met                                                         */
@@ -119,7 +120,7 @@ void tree_close(struct tree *tree, struct zc_report *report);
 uint64_t tree_next_id(struct tree *tree);
 /* A directory was met below node that the reader did not take for one. type: DT_DIR, or DT_LNK: followed. */
 void tree_add_dir(struct worker *worker, struct node *node, const char *name, uint8_t type);
-struct meta_wish tree_meta_wish(struct tree *tree);
+struct meta_wish tree_meta_wish(struct tree *tree, const struct stat *src_st);
 
 /* ---- entry.c */
 

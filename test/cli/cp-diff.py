@@ -1,16 +1,16 @@
 #!/usr/bin/env python3
 """Runs each case of a case file twice, with two programs called cp, and compares what came of it.
 
-    cp-diff.py [-j N] [-k WORD] GNU OURS FILE...
+    cp-diff.py [-j N] [-k WORD] GNU OURS FILE...     GNU, OURS: directories with a cp
 
-A case is a line SETUP ;; SCRIPT, both for sh, in an empty directory (SETUP may be missing; files/NAME.cases in
-test/cli/lib.sh's words are not used here: what SETUP can call is in PRELUDE). Compared are the status of
+A case is a line SETUP ;; SCRIPT, both for sh, in an empty directory (SETUP may be missing; what it can call is
+in PRELUDE). Compared are the status of
 SCRIPT, what it said on stdout and stderr, and everything that is in the directory afterwards: type, mode,
 owner, contents, which names are one file, which files were there before, link targets, extended attributes,
 and modification times except those of this run. Lines of a recursive copy may come in any order.
 
 Indented lines behind a case:
-    needs root|acl|xattr|ns|nobody...   else the case is skipped
+    needs root|nobody|ns|acl|xattr|setcap...    else the case is skipped
     gnu SCRIPT              what GNU's cp is to do instead: an option that an older one has not yet
     status N WHY            the right status, where an older cp ends with another
     err SED WHY  out SED    what turns the older words into the right ones
@@ -139,8 +139,11 @@ def dump(top, before, started):
 
 
 def clean(top):
-    subprocess.run(["chmod", "-R", "u+rwx", top], stderr=subprocess.DEVNULL, check=False)
-    subprocess.run(["rm", "-rf", top], stderr=subprocess.DEVNULL, check=False)
+    try:
+        shutil.rmtree(top)
+    except (OSError, RecursionError):
+        subprocess.run(["chmod", "-R", "u+rwx", top], stderr=subprocess.DEVNULL, check=False)
+        subprocess.run(["rm", "-rf", top], stderr=subprocess.DEVNULL, check=False)
 
 
 def run(base, bin_dir, case, script):
@@ -185,7 +188,7 @@ def sed(script, lines):
 
 def compare(case, gnu, ours):
     wrong = []
-    for part, program in sed_parts(case).items():
+    for part, program in case.sed.items():
         gnu[part] = sed(program, gnu[part])
     if case.status is not None:
         gnu["status"] = case.status
@@ -206,10 +209,6 @@ def compare(case, gnu, ours):
     if gnu["setup"]:
         wrong.append("setup: " + gnu["setup"])
     return wrong
-
-
-def sed_parts(case):
-    return case.sed
 
 
 def have():
@@ -238,7 +237,7 @@ def have():
 
 def main():
     parser = argparse.ArgumentParser()
-    parser.add_argument("-j", type=int, default=2)
+    parser.add_argument("-j", type=int, default=min(4, os.cpu_count() or 1))
     parser.add_argument("-k", default="")
     parser.add_argument("gnu")
     parser.add_argument("ours")

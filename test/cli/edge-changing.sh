@@ -1,8 +1,9 @@
 #!/bin/sh
+# shellcheck disable=SC2086 # options are words
 # A source that changes under the copy, at the very instant that hurts most (docs/edge-cases.md, 1 to 10).
 . "${0%/*}/lib.sh"
 . "${0%/*}/edge-lib.sh"
-can_trace || skip_all 'strace is not allowed here'
+can_trace || skip_all "$no_trace"
 through='--route=buffer --engine=sync'
 
 tree() {

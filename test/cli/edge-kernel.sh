@@ -3,7 +3,7 @@
 # (docs/edge-cases.md, 11 to 30).
 . "${0%/*}/lib.sh"
 . "${0%/*}/edge-lib.sh"
-can_trace || skip_all 'strace is not allowed here'
+can_trace || skip_all "$no_trace"
 # the calls of the last traced run
 calls() { grep -c -e "$1" "$T/inject.log"; }
 
@@ -61,12 +61,16 @@ fi
 begin '18 and 23 no call asks for more than 1 GiB'
 truncate -s 5G a
 for call in copy_file_range sendfile; do
+	case $call in
+	sendfile) route=sendfile word=4 ;;
+	*) route=cfr word=5 ;;
+	esac
 	# it is told that all of it is data, and gets no further than the first call
 	strace -f -qq -o "$T/inject.log" -e trace=lseek,$call -e inject=lseek:retval=0 -e inject=$call:error=ENOSPC \
-		"$ZCOPY" --route=$([ $call = sendfile ] && echo sendfile || echo cfr) a b 2>"$T/err"
+		"$ZCOPY" --route=$route a b 2>"$T/err"
 	rc=$?
 	judge 5 "$call"
-	len=$(sed -n "s/.* $call(\(.*\)) *= .*/\1/p" "$T/inject.log" | head -1 | tr -d '[] ' | cut -d, -f$([ $call = sendfile ] && echo 4 || echo 5))
+	len=$(sed -n "s/.* $call(\(.*\)) *= .*/\1/p" "$T/inject.log" | head -1 | tr -d '[] ' | cut -d, -f$word)
 	if [ -z "$len" ] || [ "$len" -gt 1073741824 ]; then fail "asked for '$len' bytes"; fi
 done
 

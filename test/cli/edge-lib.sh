@@ -7,13 +7,17 @@
 #   inject FAULT CALL REGEX WORD... DST     zcopy with strace's FAULT (error=EIO, retval=0) at that call; rc is its
 #                                           status, to be judged; 1 from inject: no such call
 #   inject_all FAULT CALL WORD...           the same at each CALL
-# One thread (-j1) and no ring, or calls cannot be counted. Without strace the functions are 'skip's.
-can_trace() {
-	case $ZCOPY in
-	*' '*) return 1 ;;
-	esac
-	[ -z "${ZC_LAUNCHED:-}" ] && have strace && strace -o /dev/null -e inject=getppid:error=EIO true 2>/dev/null
-}
+# One thread (-j1) and no ring, or calls cannot be counted. Ask can_trace first.
+# $no_trace is why nothing can be traced here, or nothing.
+no_trace=''
+case ${ZC_LAUNCHED:-}$ZCOPY in
+*' '*) no_trace='a launcher makes its own calls' ;;
+*)
+	[ -z "${ZC_LAUNCHED:-}" ] || no_trace='a launcher makes its own calls'
+	strace -o /dev/null -e inject=getppid:error=EIO true 2>/dev/null || no_trace='strace is not allowed here'
+	;;
+esac
+can_trace() { [ -z "$no_trace" ]; }
 # the leak checker does not work under strace
 ASAN_OPTIONS=${ASAN_OPTIONS:+$ASAN_OPTIONS:}detect_leaks=0
 export ASAN_OPTIONS
@@ -57,6 +61,7 @@ go_on() {
 	kill -CONT "$(sed -n 's/^\([0-9]*\) .*stopped by SIGSTOP.*/\1/p' "$T/stop.log" | head -1)"
 	wait "$tracer"
 	rc=$?
+	export rc # judge's
 	judge "$1" "$CASE"
 }
 

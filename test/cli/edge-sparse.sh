@@ -60,7 +60,7 @@ if can_trace; then
 	same t b
 	equal "$(blocks_of b)" "$(blocks_of t)" blocks
 else
-	skip 'strace is not allowed here'
+	skip "$no_trace"
 fi
 
 begin '43 no SEEK_HOLE: the zeros are data, unless --sparse=always looks for them'
@@ -86,7 +86,7 @@ if can_trace; then
 		same a b
 	done
 else
-	skip 'strace is not allowed here'
+	skip "$no_trace"
 fi
 
 begin '45 what was there is longer, and has data where the new one has holes'
@@ -168,7 +168,7 @@ if can_trace && have "$PYTHON"; then
 		[ "$(wc -l <calls)" -lt 200 ] || fail "$(wc -l <calls) calls for 4 MiB, $how"
 	done
 else
-	skip 'strace is not allowed here'
+	skip "$no_trace"
 fi
 
 begin '49 many holes: as many questions as there are holes, and no more memory'

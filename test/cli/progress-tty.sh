@@ -65,4 +65,17 @@ equal "$(cat out)" '' 'on the terminal'
 begin 'no terminal, no bar'
 expect 0 zcopy gen:1,300M null:
 silent
+begin 'a tree is counted while it is copied, and neither waits for the other'
+mkdir -p s/a/b s/c
+for n in $(seq 300); do echo "$n" >"s/a/$n" && echo "$n" >"s/a/b/$n" && echo "$n" >"s/c/$n"; done
+for round in 1 2 3 4 5 6 7 8; do
+	rm -rf d
+	# shellcheck disable=SC2086
+	timeout -k 1 30 $ZCOPY -a --jobs=3 --progress=json s d 2>lines || fail "round $round: status $?"
+	tail -1 lines | grep -q '"items":900,' || fail "not all items: $(tail -1 lines)"
+done
+# shellcheck disable=SC2086
+on_tty 60 -a --progress=always s d2
+grep -aq '900 of 900 items' out || fail "the end is: $(tail -c 200 out)"
+
 done_testing

@@ -65,10 +65,22 @@ finds 'file: contents differ at byte 299999'
 keep dst/dir/deep/ten sh -c 'touch -r dst/dir/deep/ten t; printf "\377" | dd of=dst/dir/deep/ten bs=1 conv=notrunc 2>/dev/null; touch -r t dst/dir/deep/ten; rm t'
 finds 'file: contents differ at byte 299999|dir/deep/ten: contents differ at byte 0'
 
+begin 'each byte where buffers meet'
+data 200000 1 a
+for at in 0 65535 65536 65537 131071 131072 199999; do
+	cp -p a b
+	printf '\377' | dd of=b bs=1 seek=$at conv=notrunc 2>/dev/null
+	touch -r a b
+	expect 4 zcopy verify a b
+	equal "$(cat "$T/out")" "b: contents differ at byte $at" 'what is said'
+done
+
 begin 'a byte in the hole of one'
 pair
 keep dst/sparse sh -c 'touch -r dst/sparse t; printf y | dd of=dst/sparse bs=1 seek=1500000 conv=notrunc 2>/dev/null; touch -r t dst/sparse; rm t'
 finds 'sparse: contents differ at byte 1500000'
+expect 4 zcopy verify dst src # and the other way round
+says 'sparse: contents differ at byte 1500000' "$T/out"
 
 begin 'holes are no difference'
 pair
@@ -88,6 +100,14 @@ chmod 640 dst/dir/nothing
 chmod 700 dst/empty
 chmod 4755 dst/file
 finds 'dir/nothing: mode is 0640, not 0644|empty: mode is 0700, not 0755|file: mode is 4755, not 0644'
+
+begin 'the two directories themselves'
+pair
+chmod 700 dst
+! has_xattr || setfattr -n user.more -v x dst
+expect 4 zcopy verify src dst
+says '^dst: mode is 0700, not 0755$' "$T/out"
+! has_xattr || says '^dst: attribute user.more is not in the source$' "$T/out"
 
 begin 'owner and group'
 pair
@@ -149,6 +169,21 @@ expect 4 zcopy verify src dst
 equal "$(grep -c 'other names' "$T/out")" 1 'lines'
 expect 4 zcopy verify dst src
 equal "$(grep -c 'other names' "$T/out")" 1 'lines'
+
+begin 'many hard links'
+mkdir src
+i=0
+while [ $i -lt 300 ]; do
+	i=$((i + 1))
+	echo $i >src/a$i
+	ln src/a$i src/b$i
+done
+expect 0 zcopy -a src dst
+expect 0 zcopy verify src dst
+keep dst/b7 sh -c 'rm dst/b7; cp -p dst/a7 dst/b7'
+expect 4 zcopy verify src dst
+grep -qE '^[ab]7: is one file with other names than in the source$' "$T/out" || fail "said: $(cat "$T/out")"
+equal "$(wc -l <"$T/out")" 1 'lines'
 
 begin 'attributes'
 pair
@@ -392,15 +427,16 @@ if fuse "$PWD/back" "$PWD/m" --flip-write=70000; then
 		# shellcheck disable=SC2086
 		expect 4 zcopy --verify $way a m/new
 		gone back/new
-		equal "$(ls back | tr '\n' ' ')" 'link old ' 'names there'
+		equal "$(cd back && echo ./*)" './link ./old' 'names there'
 	done
 	if have jq; then
 		equal "$(jq -c '[.verify.mismatches, .exit_code, .errors[0].offset]' r.json)" '[1,4,70000]' 'the report'
 	fi
 	expect 0 zcopy a m/unseen # without --verify nobody knows
 	cmp -s a back/unseen && fail 'the file system does not lie'
-	expect 0 zcopy --verify short m/short # what is not hit is good
+	expect 0 zcopy --verify --manifest=m/list short m/short # what is not hit is good
 	same short back/short
+	equal "$(mode_of back/list)" 644 'the mode of the manifest, which had a name from the start'
 	expect 4 zcopy --verify --inplace a m/old
 	expect 4 zcopy verify a m/unseen
 	says 'contents differ at byte 70000' "$T/out"
@@ -416,7 +452,7 @@ if fuse "$PWD/back" "$PWD/m" --flip-write=70000; then
 	done
 	for jobs in 1 4; do
 		expect 4 zcopy -r --verify -j$jobs --manifest=m$jobs src m/dst
-		equal "$(ls back/dst | sort -n | tr '\n' ' ')" '1 2 3 4 5 6 7 ' 'names there'
+		equal "$(cd back/dst && echo ./*)" './1 ./2 ./3 ./4 ./5 ./6 ./7' 'names there'
 		equal "$(wc -l <m$jobs)" 7 'lines of the manifest'
 		equal "$(grep -c 'what was read back' "$T/err")" 3 'messages'
 		rm -r back/dst
@@ -439,11 +475,33 @@ if [ -n "${ZC_LAUNCHED:-}${ZC_SANITIZED:-}" ] || ! have strace || ! strace -o /d
 	skip 'strace is not allowed here, or a launcher makes its own calls'
 elif image ext4 "$PWD/e" 64; then
 	data 300000 1 e/a
+	# shellcheck disable=SC2086
 	expect 0 strace -f -e trace=openat,fdatasync,linkat -o log $ZCOPY --verify e/a e/b
 	calls=$(sed -n 's/.*\(fdatasync\|O_DIRECT[|,)]\|linkat\).*/\1/p' log | tr -d '|,)' | tr '\n' ' ')
 	equal "$calls" 'fdatasync O_DIRECT linkat ' 'calls in their order'
 else
 	skip 'cannot mount ext4'
+fi
+
+begin 'what is hashed passes our buffers, or is shared'
+data 3000000 1 a
+expect 0 zcopy --verify --explain --report=r.json a b
+says 'the bytes are hashed as they pass'
+! have jq || equal "$(jq -c '.routes | keys - ["reflink"]' r.json)" '["buffer"]' 'the route'
+zcopy a - | zcopy --manifest=m --report=r.json - c || fail "status $?"
+same a c
+! have jq || equal "$(jq -c '.routes | keys' r.json)" '["buffer"]' 'the route of a stream'
+expect 0 zcopy --manifest=m2 a c
+equal "$(cat m)" "$(cat m2)" 'the digest of a stream'
+
+begin 'a block device is read back, too'
+if is_root && have losetup && truncate -s 8M disk && loop=$(losetup -f --show disk 2>/dev/null); then
+	LOOPS="$loop $LOOPS"
+	data 5000001 1 a
+	expect 0 zcopy --verify a "$loop"
+	cmp -n 5000001 a disk || fail 'the device differs'
+else
+	skip 'no loop devices'
 fi
 
 # ---- --manifest

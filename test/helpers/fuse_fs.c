@@ -12,7 +12,7 @@
  *   --dir=loop             ... the same name for ever, at an offset that never moves
  *   --dir=ghost            ... a name "ghost" that is not there
  *   --dir=files            ... every name as a regular file's (otherwise no type is said)
- *   --coarse-times         mtimes are cut to two seconds
+ *   --coarse-times         times are cut to two seconds, as on FAT
  *   --flip-write=OFF       the byte at OFF of a file is stored with all its bits turned round; the page cache
  *                          of the kernel has it right
  *   --flip-read=OFF        ... is stored right and read wrong
@@ -45,7 +45,7 @@ static struct {
 	bool fold_case;
 	bool coarse_times;
 	size_t short_read;
-	const char *dir; /* how directories lie */
+	const char *dir;  /* how directories lie */
 	off_t flip_write; /* -1: none */
 	off_t flip_read;
 	const char *refuse;
@@ -102,6 +102,9 @@ static int fs_getattr(const char *path, struct stat *st, struct fuse_file_info *
 
 	if (!ret && fs.size0 && S_ISREG(st->st_mode)) {
 		st->st_size = 0;
+	}
+	if (!ret && fs.coarse_times) {
+		st->st_ctim.tv_nsec = 0; /* else nobody believes it */
 	}
 	return result(ret);
 }

@@ -24,6 +24,7 @@ enum end_kind {
 	TMP,       /* a file of ours in /tmp                          */
 	WARM,      /* the same, in the page cache                     */
 	SHM,       /* a file of ours on another file system           */
+	SHM_FULL,  /* the same, without holes                         */
 	INHERITED, /* a file of somebody else's                       */
 	PIPE,
 	SOCK,
@@ -71,12 +72,12 @@ static struct zc_end make_end(enum end_kind kind, enum zc_dir dir, uint64_t size
 		assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds), 0);
 		break;
 	default:
-		fds[dir] = scratch(kind == SHM ? "/dev/shm" : "/tmp");
+		fds[dir] = scratch(kind == SHM || kind == SHM_FULL ? "/dev/shm" : "/tmp");
 		fds[!dir] = -1;
 		if (dir == ZC_DIR_SRC) {
 			assert_int_equal(ftruncate(fds[dir], (off_t)size), 0);
 		}
-		if (kind == WARM) {
+		if (kind == WARM || kind == SHM_FULL) {
 			fill(fds[dir], size);
 		}
 		break;
@@ -407,8 +408,10 @@ static const struct {
 } pair_rows[] = {
 	{ "cached", WARM, SPLIT_BYTES_MIN, TMP, { 0 }, true, true },
 	{ "cached, big", WARM, 65 * ZC_MIB, TMP, { 0 }, true, true },
+	{ "on tmpfs", SHM_FULL, SPLIT_BYTES_MIN, TMP, { 0 }, true, true },
 	{ "holes are filled", WARM, SPLIT_BYTES_MIN, TMP, { .sparse = ZC_WHEN_NEVER }, true, true },
 	{ "a block size", WARM, SPLIT_BYTES_MIN, TMP, { .block_bytes = 65536 }, true, true },
+	{ "on tmpfs, with holes", SHM, SPLIT_BYTES_MIN, TMP, { 0 }, true, true },
 	{ "too small", WARM, SPLIT_BYTES_MIN - 1, TMP, { 0 }, false, true },
 	{ "small", WARM, 128 * ZC_KIB, TMP, { 0 }, false, false },
 	{ "not cached", TMP, SPLIT_BYTES_MIN, TMP, { 0 }, false, true },
@@ -461,6 +464,8 @@ static void pairs(void **state)
 			fail_msg("%s: %d, split %d, allocate %d", pair_rows[i].what, res, now.choice.split,
 			         now.choice.allocate);
 		}
+		assert_int_equal(now.choice.keep_holes,
+		                 pair_rows[i].src != SHM_FULL && pair_rows[i].cfg.sparse != ZC_WHEN_NEVER);
 		if (now.choice.split) {
 			assert_true(now.choice.lane.small);
 			assert_int_equal(now.choice.lane.thread_count, 0);
