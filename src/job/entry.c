@@ -235,6 +235,28 @@ static bool entry_short(struct worker *worker, struct node *node, const struct o
 	return true;
 }
 
+/* -u again over a tree that is as it was, the common case: two looks a name and nothing else. What is not
+ * plain goes the long way, which decides the same. */
+static bool entry_unchanged(struct worker *worker, const struct node *node, const struct open_dir *dir,
+                            const char *name, const struct stat *src)
+{
+	const struct tree *tree = worker->tree;
+	struct stat dst;
+
+	if (tree->cfg->update != ZC_UPDATE_OLDER || tree->cfg->debug || node->made || dir->dst_fd < 0 ||
+	    !S_ISREG(src->st_mode) || (src->st_nlink > 1 && tree->links != NULL) ||
+	    fstatat(dir->dst_fd, name, &dst, AT_SYMLINK_NOFOLLOW) < 0 || !S_ISREG(dst.st_mode) ||
+	    (dst.st_ino == src->st_ino && dst.st_dev == src->st_dev)) {
+		return false;
+	}
+	if (src->st_mtim.tv_sec > dst.st_mtim.tv_sec ||
+	    (src->st_mtim.tv_sec == dst.st_mtim.tv_sec && src->st_mtim.tv_nsec > dst.st_mtim.tv_nsec)) {
+		return false;
+	}
+	worker->report.items.skipped++;
+	return true;
+}
+
 void entry_copy(struct worker *worker, struct node *node, const struct open_dir *dir, const char *name,
                 uint8_t type)
 {
@@ -257,7 +279,9 @@ void entry_copy(struct worker *worker, struct node *node, const struct open_dir 
 		tree_add_dir(worker, node, name, follow ? DT_LNK : DT_DIR);
 		return;
 	}
-	entry_long(worker, node, dir, name, &st, follow, -1);
+	if (!entry_unchanged(worker, node, dir, name, &st)) {
+		entry_long(worker, node, dir, name, &st, follow, -1);
+	}
 }
 
 /* ---- directories */
@@ -322,6 +346,19 @@ mode_t entry_dir_mode(const struct zc_job_cfg *cfg, const struct stat *src_st)
 	return cfg->preserve & ZC_PRESERVE_NOT_MODE ? 0777 : (src_st->st_mode & 01777) | 0700;
 }
 
+static int entry_opened(struct item *item, struct made_dir *dir, struct made_dir *ret_dir)
+{
+	int res;
+
+	if (fstat(dir->fd, &dir->st) < 0) {
+		res = item_fail(item, ZC_SIDE_DST, 0, "fstat", -errno, "cannot stat", NULL);
+		close(dir->fd);
+		return res;
+	}
+	*ret_dir = *dir;
+	return 0;
+}
+
 int entry_make_dir(struct item *item, int dir_fd, const char *name, const struct stat *src_st,
                    struct made_dir *ret_dir)
 {
@@ -329,6 +366,12 @@ int entry_make_dir(struct item *item, int dir_fd, const char *name, const struct
 	bool unreadable;
 	int res = 0;
 
+	if (item->node != NULL && !item->node->made) { /* merging: most likely it is there */
+		dir.fd = openat(dir_fd, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+		if (dir.fd >= 0) {
+			return entry_opened(item, &dir, ret_dir);
+		}
+	}
 	dir.made = mkdirat(dir_fd, name, entry_dir_mode(item->cfg, src_st)) == 0;
 	if (!dir.made && errno != EEXIST) {
 		return item_fail(item, ZC_SIDE_DST, 0, "mkdirat", -errno, "cannot create the directory",
@@ -349,13 +392,7 @@ int entry_make_dir(struct item *item, int dir_fd, const char *name, const struct
 	if (dir.fd < 0) {
 		return item_fail(item, ZC_SIDE_DST, 0, "openat", dir.fd, "cannot access", NULL);
 	}
-	if (fstat(dir.fd, &dir.st) < 0) {
-		res = item_fail(item, ZC_SIDE_DST, 0, "fstat", -errno, "cannot stat", NULL);
-		close(dir.fd);
-		return res;
-	}
-	*ret_dir = dir;
-	return 0;
+	return entry_opened(item, &dir, ret_dir);
 }
 
 /* What a new file in it will have: its owner is the directory's own, which we made a moment ago, and a
@@ -526,7 +563,7 @@ void entry_leave(struct worker *worker, struct node *node)
 {
 	struct meta_wish wish = tree_meta_wish(worker->tree, &node->src_st);
 	struct meta_given given = node->birth;
-	struct meta_result result;
+	struct meta_result result = { 0 };
 	struct open_dir dir;
 	struct item item;
 	enum zc_side side;

@@ -106,12 +106,13 @@ const char *item_dest_name(const struct item *item)
 /* In quotes: the shell's, or plain ones. */
 static const char *item_quoted(const struct item *item, char out[1200], const char *text)
 {
+	char plain[1197];
+
 	if (item->report->gnu) {
 		return zc_quote_shell(out, 1200, text);
 	}
-	out[0] = '\'';
-	(void)zc_quote(out + 1, 1198, text);
-	return strcat(out, "'");
+	snprintf(out, 1200, "'%s'", zc_quote(plain, sizeof(plain), text));
+	return out;
 }
 
 /* cp says it when the copy has begun, with what became of the old file; and calls stdout by its name. */

@@ -138,7 +138,7 @@ static int make_meta(struct item *item)
 	struct meta_at src = { .fd = -1, .dir_fd = item->from.dir_fd, .name = item->from.name };
 	struct meta_at dst = { .fd = -1, .dir_fd = item->target.dir_fd, .name = item->target.name };
 	struct meta_wish wish = item_meta_wish(item);
-	struct meta_result result;
+	struct meta_result result = { 0 };
 
 	if (wish.preserve == 0) {
 		return 0;

@@ -387,6 +387,7 @@ struct meta_run {
 	struct meta_given now; /* what the new file has                                          */
 	bool now_acl;          /* it has, or may have, an ACL                                    */
 	bool now_default;      /* ... and a default ACL                                          */
+	bool now_times;        /* it has the source's already */
 	bool now_unsure;       /* suid and sgid of now.mode may be gone                          */
 	bool src_acl;          /* listed, or not known                                           */
 	bool src_default;
@@ -568,6 +569,11 @@ static void meta_look(struct meta_run *run)
 	run->src_context = meta_wants(run, ZC_PRESERVE_CONTEXT) && meta_has(run->names, CONTEXT);
 }
 
+static bool meta_same_time(const struct timespec *a, const struct timespec *b)
+{
+	return a->tv_sec == b->tv_sec && a->tv_nsec == b->tv_nsec;
+}
+
 /* What the new file has, unless it is known. False: it cannot even be looked at. */
 static bool meta_look_at_new(struct meta_run *run, const struct meta_given *given)
 {
@@ -589,6 +595,8 @@ static bool meta_look_at_new(struct meta_run *run, const struct meta_given *give
 		return false;
 	}
 	run->now = (struct meta_given){ .uid = st.st_uid, .gid = st.st_gid, .mode = st.st_mode };
+	run->now_times = meta_same_time(&st.st_mtim, &run->src->st_mtim) &&
+	                 meta_same_time(&st.st_atim, &run->src->st_atim);
 	if (meta_wants(run, ZC_PRESERVE_MODE) && !S_ISLNK(run->src->st_mode)) {
 		len = meta_names(run->space, &run->to, &names);
 		run->now_acl = len < 0 ? !meta_unsupported((int)len) : meta_has(names, ACL_ACCESS);
@@ -743,7 +751,8 @@ static void meta_run_all(struct meta_run *run)
 	if (run->src_context) {
 		meta_put_context(run);
 	}
-	if (meta_wants(run, ZC_PRESERVE_TIMES)) {
+	/* nothing above changes them: a tree that is as it was is not written to */
+	if (meta_wants(run, ZC_PRESERVE_TIMES) && !run->now_times) {
 		res = meta_utimens(&run->to, times);
 		if (res < 0) {
 			meta_fail(run, META_TIMES, "utimensat", res, "");

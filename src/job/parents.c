@@ -194,7 +194,7 @@ int parents_make(struct item *item, int *ret_dir_fd)
 static void parents_attributes(struct item *item, const struct parent *parent)
 {
 	struct meta_wish wish = item_meta_wish(item);
-	struct meta_result result;
+	struct meta_result result = { 0 };
 	mode_t mode = parent->dst.st.st_mode & 07777 & ~(0700 & ~parent->src_st.st_mode);
 
 	if (wish.preserve == 0) {

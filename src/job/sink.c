@@ -388,7 +388,7 @@ static void sink_preserve(struct item *item)
 	struct meta_at src = { .fd = item->src.shape.fd };
 	struct meta_at dst = { .fd = item->dst.shape.fd };
 	struct meta_wish wish = item_meta_wish(item);
-	struct meta_result result;
+	struct meta_result result = { 0 };
 
 	if (wish.preserve == 0 || (item->src.shape.caps & ZC_CAP_SYNTH) ||
 	    !(item->dst.shape.caps & ZC_CAP_REG)) {

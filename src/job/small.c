@@ -97,7 +97,7 @@ static int small_attributes(struct worker *worker, struct node *node, const char
 	struct meta_at src = { .fd = src_fd };
 	struct meta_at dst = { .fd = fd };
 	struct meta_wish wish = tree_meta_wish(tree, st);
-	struct meta_result result;
+	struct meta_result result = { 0 };
 
 	if (wish.preserve == 0) {
 		return 0;

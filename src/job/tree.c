@@ -58,7 +58,7 @@ static void tree_size(struct tree *tree, unsigned *ret_window)
 	if (tree->cfg->interactive || tree->root_dst_fd < 0) {
 		lanes = 1; /* one question at a time; one list */
 	}
-	lanes = (unsigned)zc_min_u64(lanes, TREE_JOBS_MAX);
+	lanes = (unsigned)zc_max_u64(1, zc_min_u64(lanes, TREE_JOBS_MAX));
 	while (lanes > 1 && (fds < BASE_FDS || (fds - BASE_FDS) / lanes < LANE_FDS + 4)) {
 		lanes--;
 	}
@@ -223,6 +223,9 @@ static int tree_take(struct tree *tree, struct worker *worker, struct task *task
 	pthread_mutex_lock(&tree->lock);
 	if (tree_take_now(tree, worker, task)) {
 		res = 1;
+		if (tree->handed != NULL || tree->dirs != NULL || tree->readable != NULL) {
+			tree_more_work(tree); /* there is more than this thread can do at once */
+		}
 	} else if (!tree->done) {
 		tree_wait(tree);
 	}
