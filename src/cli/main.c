@@ -5,10 +5,14 @@
  *
  *   cli       main.c this file | option.c values.c args.c the command line | help.c | output.c the report's
  *             file | progress.c the bar
- *   job       run.c a command line, source by source | target.c from a path to (directory, name)
- *             source.c what is read | sink.c what is written | copy.c span by span, once more on change
- *             choose.c which way and why | lane.c engine, pool and pipe | commit.c how a file appears
- *             meta.c owner, mode, ACL, times | report.c what happened
+ *   job       run.c a command line, operand by operand | aim.c, target.c where it goes | source.c what is
+ *             read | allow.c same.c seen.c may it be | item.c one of them, from end to end
+ *             choose.c which way and why | copy.c span by span, once more on change | lane.c engine, pool
+ *             and pipe | split.c two lanes for one file | sink.c, commit.c how a file appears
+ *             make.c names without data | meta.c attributes | backup.c | parents.c | gnu.c, words.c as cp
+ *             trees: root.c the top | tree.c threads and piles of work | walk.c directories | entry.c one
+ *             name | small.c the short way | links.c hard links | census.c counts ahead | filter.c
+ *             verify.c compare.c pairs.c two trees | check.c hash.c manifest.c | report.c what happened
  *   route     reflink.c cfr.c sendfile.c splice.c: the kernel moves a span | buffer.c: our buffers do
  *   endpoint  file.c stream.c synth.c: what an end is and which request moves its bytes
  *   engine    uring.c | sync.c: perform requests, pulled completions

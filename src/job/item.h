@@ -75,11 +75,12 @@ struct item {
 	int aim_code; /* as cp: why nothing can be made under that name; said when something is to be */
 	struct zc_end dst;
 	struct commit commit;
-	bool committing; /* dst.fd is commit.fd, and commit owns it                   */
-	bool as_new;     /* -f on a file that we may not write: nothing of it is kept */
-	bool replacing;  /* an existing regular file gets new contents                */
-	bool stays;      /* what is there is what would be copied: other links are made to it */
-	bool new_name;   /* its directory was made by this run: nobody else's file is taken away */
+	bool committing;   /* dst.fd is commit.fd, and commit owns it                   */
+	bool as_new;       /* -f on a file that we may not write: nothing of it is kept */
+	mode_t widen_mode; /* as cp: what a file created for its owner alone shall get; 0: nothing     */
+	bool replacing;    /* an existing regular file gets new contents                */
+	bool stays;        /* what is there is what would be copied: other links are made to it */
+	bool new_name;     /* its directory was made by this run: nobody else's file is taken away */
 	bool in_place;
 	int old_fd; /* the replaced file, for its attributes; -1                 */
 	enum zc_durability durability;
@@ -117,6 +118,12 @@ int copy_item(struct item *item);
 
 /* same.c: source and destination are not the same thing, or it does not matter. */
 int same_allowed(struct item *item);
+
+/* aim.c: where an operand goes. Each says what is wrong. 0 or -errno */
+/* text as an end; a file name to cp. text must outlive uri. */
+int item_parse(struct item *item, struct zc_uri *uri, const char *text, enum zc_dir dir, enum zc_side side);
+int item_aim_into(struct item *item); /* DEST is a directory: item->dest_fd */
+int item_aim_at(struct item *item);   /* DEST itself                        */
 
 /* allow.c: may what stands under the name be replaced? */
 int item_allowed(struct item *item);

@@ -10,7 +10,7 @@
 #include "links.h"
 #include "manifest.h"
 #include "parents.h"
-#include "tree.h"
+#include "root.h"
 #include "verify.h"
 
 struct zc_job {
@@ -34,378 +34,6 @@ struct zc_job {
 	struct zc_job_cfg own_cfg; /* cfg, changed: see job_back_up_itself               */
 	char *own_dest;
 };
-
-/* ---- where to */
-
-static int item_parse(struct item *item, struct zc_uri *uri, const char *text, enum zc_dir dir,
-                      enum zc_side side)
-{
-	const char *why = NULL;
-
-	if (item->cfg->gnu_cp) { /* to cp every operand is a file name */
-		*uri = (struct zc_uri){ .kind = ZC_END_PATH, .text = text, .path = text };
-		return 0;
-	}
-	uri->text = text; /* for the message, should it not parse */
-	if (zc_uri_parse(uri, text, dir, &why) < 0) {
-		uri->text = text;
-		return item_fail(item, side, ZC_STATUS_USAGE, "parse", 0, why, NULL);
-	}
-	if (uri->kind == ZC_END_REMOTE) {
-		return item_fail(item, side, ZC_STATUS_USAGE, "parse", 0,
-		                 "network ends are not in this version", NULL);
-	}
-	return 0;
-}
-
-/* A link may have led to a descriptor of ours. */
-static void item_aimed(struct item *item)
-{
-	if (item->target.inherited_fd >= 0) {
-		item->dst_uri.kind = ZC_END_FD;
-		item->dst_uri.fd = item->target.inherited_fd;
-		item_unfollow(item);
-		target_close(&item->target);
-		item->has_target = false;
-	}
-}
-
-/* Is a symlink under the destination's name followed? As cp: for the data of a file, and not where the name
- * itself is to be another thing. */
-static enum target_link item_link_rule(const struct item *item)
-{
-	const struct zc_job_cfg *cfg = item->cfg;
-	bool name_only = source_is_name_only(item) || S_ISDIR(item->src_st.st_mode);
-
-	return name_only || cfg->remove_dest || cfg->backup != ZC_BACKUP_NONE ? TARGET_KEEP : TARGET_FOLLOW;
-}
-
-static int item_aim_fail(struct item *item, int res, const char *refused, const char *what)
-{
-	return item_fail(item, ZC_SIDE_DST, refused != NULL ? ZC_STATUS_REFUSED : 0, "open", res,
-	                 refused != NULL ? refused : what, NULL);
-}
-
-static int item_join(struct item *item, const char *dir, const char *name)
-{
-	size_t len = strlen(name);
-	const char *slash = len == 0 || dir[strlen(dir) - 1] == '/' ? "" : "/";
-
-	while (len > 1 && name[len - 1] == '/') {
-		len--;
-	}
-	if (asprintf(&item->dst_path, "%s%s%.*s", dir, slash, (int)len, name) < 0) {
-		item->dst_path = NULL;
-		return item_fail(item, ZC_SIDE_DST, 0, "malloc", -ENOMEM, "no memory for its name", NULL);
-	}
-	item->dst_text = item->dst_path;
-	item->dst_uri =
-	    (struct zc_uri){ .kind = ZC_END_PATH, .text = item->dst_path, .path = item->dst_path };
-	return 0;
-}
-
-/* The source's own name; "" for one that has none: ".", ".." and "/". */
-static int item_own_name(struct item *item, char name[NAME_MAX + 1])
-{
-	size_t len;
-	const char *base;
-
-	if (item->src_uri.kind != ZC_END_PATH) {
-		return item_fail(item, ZC_SIDE_SRC, ZC_STATUS_USAGE, "parse", 0,
-		                 "has no name to be copied under; name the destination file", NULL);
-	}
-	base = target_basename(item->src_uri.path, &len);
-	if (len > NAME_MAX || (len == 0 && item->src_uri.path[0] == '\0')) {
-		return item_fail(item, ZC_SIDE_SRC, 0, "parse", len == 0 ? -ENOENT : -ENAMETOOLONG,
-		                 "cannot be copied", NULL);
-	}
-	memcpy(name, base, len);
-	name[len] = '\0';
-	if (walk_is_dot(name)) {
-		name[0] = '\0';
-	}
-	return 0;
-}
-
-/* What stands behind DEST in messages. */
-static const char *item_shown_name(const struct item *item, const char *name)
-{
-	size_t len;
-	const char *base;
-
-	if (item->below != NULL || name[0] != '\0') {
-		return item->below != NULL ? item->below : name;
-	}
-	base = target_basename(item->src_uri.path, &len);
-	return len == 1 && base[0] == '.' ? "." : "";
-}
-
-/* Symlinks are followed by the rule, or where the name says so by a slash behind it. */
-static int item_aim_follow(struct item *item, bool always, const char *what)
-{
-	const char *refused = NULL;
-	int res;
-
-	item->has_target = true;
-	res = always || item_link_rule(item) == TARGET_FOLLOW ? item_follow(item, &refused) : 0;
-	if (res < 0) {
-		return item_aim_fail(item, res, refused, what);
-	}
-	item_aimed(item);
-	return 0;
-}
-
-/* DEST/name, where name is the source's own, or with --parents all of its path. */
-static int item_aim_into(struct item *item)
-{
-	const char *refused = NULL;
-	char name[NAME_MAX + 1] = "";
-	int dir_fd = item->dest_fd;
-	int res = item_own_name(item, name);
-
-	if (res == 0) {
-		res = item_join(item, item->cfg->dest, item_shown_name(item, name));
-	}
-	if (res == 0 && item->below != NULL) {
-		res = parents_make(item, &dir_fd);
-	}
-	if (res < 0) {
-		return res;
-	}
-	if (name[0] == '\0') { /* its contents go into the directory itself */
-		item->into_itself = true;
-		item->target.name[0] = '.';
-		item->target.dir_fd = dir_fd;
-		item->target.borrowed = item->below == NULL;
-		item->target.inherited_fd = -1;
-		item->has_target = true;
-		return fstat(dir_fd, &item->target.st) < 0
-		           ? item_aim_fail(item, -errno, NULL, "cannot be reached")
-		           : 0;
-	}
-	res = target_open_in(&item->target, dir_fd, name, TARGET_KEEP, &refused);
-	if (item->below != NULL) {
-		close(dir_fd);
-	}
-	return res < 0 ? item_aim_fail(item, res, refused, "cannot be reached")
-	               : item_aim_follow(item, false, "cannot be reached");
-}
-
-/* A directory may be named with a slash behind it before it is there. */
-static int item_trim(struct item *item)
-{
-	size_t len;
-
-	if (!S_ISDIR(item->src_st.st_mode)) {
-		return 0;
-	}
-	len = strlen(item->dst_uri.path);
-	while (len > 1 && item->dst_uri.path[len - 1] == '/') {
-		len--;
-	}
-	item->dst_path = strndup(item->dst_uri.path, len);
-	if (item->dst_path == NULL) {
-		return item_fail(item, ZC_SIDE_DST, 0, "malloc", -ENOMEM, "no memory for its name", NULL);
-	}
-	item->dst_uri.path = item->dst_path;
-	return 0;
-}
-
-/* cp says that the name cannot be looked at; or, when it is only not there, later what cannot be made. */
-static int item_aim_gnu(struct item *item, int code)
-{
-	struct stat st;
-
-	if (fstatat(AT_FDCWD, item->cfg->dest, &st, 0) < 0 && errno != ENOENT) {
-		return item_fail(item, ZC_SIDE_DST, 0, "fstatat", -errno, "cannot be reached", NULL);
-	}
-	item->target = (struct target){ .dir_fd = -1, .borrowed = true, .inherited_fd = -1 };
-	item->has_target = true;
-	item->aim_code = code;
-	return 0;
-}
-
-static int item_aim_at(struct item *item)
-{
-	size_t len = strlen(item->cfg->dest);
-	bool slash = len > 0 && item->cfg->dest[len - 1] == '/';
-	const char *refused = NULL;
-	int res = item_parse(item, &item->dst_uri, item->cfg->dest, ZC_DIR_DST, ZC_SIDE_DST);
-
-	if (res < 0 || item->dst_uri.kind != ZC_END_PATH) {
-		return res;
-	}
-	res = item_trim(item);
-	if (res < 0) {
-		return res;
-	}
-	res = target_open(&item->target, item->dst_uri.path, TARGET_KEEP, &refused);
-	if (res < 0) {
-		return item->report->gnu ? item_aim_gnu(item, res)
-		                         : item_aim_fail(item, res, refused, "cannot be created");
-	}
-	return item_aim_follow(item, slash, item->report->gnu ? "cannot be reached" : "cannot be created");
-}
-
-/* ---- trees */
-
-/* Is dir_fd at or below that directory? A bind mount or a symlink in the path hides nothing from "..". */
-static bool job_is_below(int dir_fd, const struct stat *above)
-{
-	struct stat st;
-	struct stat last = { 0 };
-	int fd = openat(dir_fd, ".", O_PATH | O_DIRECTORY | O_CLOEXEC);
-	bool below = false;
-
-	while (fd >= 0 && fstat(fd, &st) == 0) {
-		int up;
-
-		below = st.st_dev == above->st_dev && st.st_ino == above->st_ino;
-		if (below || (st.st_dev == last.st_dev && st.st_ino == last.st_ino)) {
-			break;
-		}
-		last = st;
-		up = openat(fd, "..", O_PATH | O_DIRECTORY | O_CLOEXEC);
-		close(fd);
-		fd = up;
-	}
-	if (fd >= 0) {
-		close(fd);
-	}
-	return below;
-}
-
-static int job_tree_allowed(struct item *item)
-{
-	const struct target *target = &item->target;
-	struct stat end;
-
-	if (!item->has_target) {
-		return item_fail(item, ZC_SIDE_DST, ZC_STATUS_USAGE, "open", 0,
-		                 "cannot take a directory: name a directory", NULL);
-	}
-	if ((target->exists || item->into_itself) && target->st.st_dev == item->src_st.st_dev &&
-	    target->st.st_ino == item->src_st.st_ino) {
-		return item_fail(item, ZC_SIDE_DST, ZC_STATUS_REFUSED, "stat", 0,
-		                 "is the same file as the source", NULL);
-	}
-	if (target->exists && S_ISLNK(target->st.st_mode) &&
-	    fstatat(target->dir_fd, target->name, &end, 0) == 0 && end.st_dev == item->src_st.st_dev &&
-	    end.st_ino == item->src_st.st_ino) {
-		return item_fail(item, ZC_SIDE_DST, ZC_STATUS_REFUSED, "stat", 0,
-		                 "is the same file as the source", NULL);
-	}
-	if (job_is_below(target->dir_fd, &item->src_st)) {
-		return item_fail(item, ZC_SIDE_DST, ZC_STATUS_REFUSED, "stat", 0,
-		                 "cannot copy a directory into itself", NULL);
-	}
-	return 0;
-}
-
-static int job_open_tree_src(struct item *item, struct node *node)
-{
-	int flags = O_RDONLY | O_DIRECTORY | O_CLOEXEC;
-	int at_fd = AT_FDCWD;
-	const char *name = item->src_uri.path;
-	int fd;
-
-	if (item->has_from) {
-		at_fd = item->from.dir_fd;
-		name = item->from.name;
-		flags |= item->from.magic ? 0 : O_NOFOLLOW;
-	}
-	fd = openat(at_fd, name, flags);
-	node->unreadable = fd < 0 && errno == EACCES; /* made, but empty */
-	if (node->unreadable) {
-		fd = openat(at_fd, name, flags | O_PATH);
-	}
-	if (fd < 0 || fstat(fd, &node->src_st) < 0) {
-		int res = -errno;
-
-		if (fd >= 0) {
-			close(fd);
-		}
-		return item_fail(item, ZC_SIDE_SRC, 0, "openat", res, "cannot access", NULL);
-	}
-	return fd;
-}
-
-static int job_open_tree_dst(struct item *item, struct node *node)
-{
-	const struct target *target = &item->target;
-	struct made_dir dir = { .fd = -1 };
-	int res = 0;
-
-	if (item->into_itself || item->cfg->dry_run) {
-		dir.fd = openat(target->dir_fd, target->name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-		if (dir.fd >= 0 && fstat(dir.fd, &dir.st) == 0) {
-			entry_birth(node, &dir);
-		} else if (!item->cfg->dry_run) {
-			return item_fail(item, ZC_SIDE_DST, 0, "openat", -errno, "cannot access", NULL);
-		}
-		return dir.fd;
-	}
-	res = item->aim_code != 0 ? item_fail(item, ZC_SIDE_DST, 0, "mkdirat", item->aim_code,
-	                                      "cannot create the directory", NULL)
-	                          : entry_make_dir(item, target->dir_fd, target->name, &node->src_st, &dir);
-	if (res < 0) {
-		return res;
-	}
-	entry_birth(node, &dir);
-	if (dir.made && item->cfg->verbose) {
-		item_say(item);
-	}
-	return dir.fd;
-}
-
-static const char *job_filter_root(const struct item *item, char **ret_copy)
-{
-	size_t len = 0;
-	const char *root = item->below != NULL ? item->below : zc_filter_root(item->src_uri.path, &len);
-
-	len = item->below != NULL ? strlen(root) : len;
-	*ret_copy = strndup(root, len);
-	return *ret_copy;
-}
-
-/* The operand is a directory: from here on it is the tree's, step by step. */
-static int job_begin_tree(struct zc_job *job, struct item *item)
-{
-	struct tree_start start = { .cfg = job->cfg, .progress = job->progress, .links = job->links };
-	struct node *root = node_new(NULL, "", 1);
-	int res;
-
-	if (root == NULL) {
-		return item_fail(item, ZC_SIDE_SRC, 0, "malloc", -ENOMEM, "cannot access", NULL);
-	}
-	start.src_fd = start.dst_fd = -1;
-	res = job_tree_allowed(item);
-	if (res == 0) {
-		res = start.src_fd = job_open_tree_src(item, root);
-	}
-	if (res >= 0) {
-		start.dst_fd = job_open_tree_dst(item, root);
-		res = start.dst_fd < 0 && !job->cfg->dry_run ? start.dst_fd : 0;
-	}
-	if (res < 0) {
-		if (start.src_fd >= 0) {
-			close(start.src_fd);
-		}
-		node_free(root);
-		return res;
-	}
-	if (job->cfg->dry_run) {
-		item_say(item);
-	}
-	start.root = root;
-	start.src_text = item->src_uri.text;
-	start.dst_text = item->dst_text;
-	start.link_root = job->link_root;
-	start.filter_root = job_filter_root(item, &item->filter_root);
-	start.manifest = job->manifest;
-	res = tree_open(&job->tree, &start);
-	return res < 0 ? item_fail(item, ZC_SIDE_NONE, 0, "malloc", res, "cannot be copied", NULL) : 0;
-}
 
 /* ---- hard links are kept over all operands */
 
@@ -595,6 +223,19 @@ static int job_operand_text(struct item *item, const char *text)
 	                  ZC_SIDE_SRC);
 }
 
+static void job_begin_tree(struct zc_job *job, struct item *item)
+{
+	struct tree_start start = {
+		.cfg = job->cfg,
+		.progress = job->progress,
+		.links = job->links,
+		.link_root = job->link_root,
+		.manifest = job->manifest,
+	};
+
+	(void)root_begin(item, &start, &job->tree);
+}
+
 static void job_run_operand(struct zc_job *job, struct item *item)
 {
 	if (job->cfg->compare) {
@@ -614,7 +255,7 @@ static void job_run_operand(struct zc_job *job, struct item *item)
 	job_keep_links(job, item);
 	if (S_ISDIR(item->src_st.st_mode)) {
 		if (item_dir_allowed(item) == 0) {
-			(void)job_begin_tree(job, item);
+			job_begin_tree(job, item);
 		}
 	} else {
 		(void)item_run(item);

@@ -294,9 +294,7 @@ static int sink_create_gnu(struct item *item)
 	}
 	item->dst.shape.caps |= ZC_CAP_FRESH;
 	item->in_place = true;
-	if (narrow && !(item->cfg->preserve & ZC_PRESERVE_MODE) && (mode & 077)) {
-		(void)fchmod(fd, mode & ~item->cfg->umask);
-	}
+	item->widen_mode = narrow && !(item->cfg->preserve & ZC_PRESERVE_MODE) ? mode & ~item->cfg->umask : 0;
 	return 0;
 }
 
@@ -393,6 +391,10 @@ static void sink_preserve(struct item *item)
 	if (wish.preserve == 0 || (item->src.shape.caps & ZC_CAP_SYNTH) ||
 	    !(item->dst.shape.caps & ZC_CAP_REG)) {
 		return;
+	}
+	if (item->widen_mode != 0) { /* created for its owner alone, who is known only now */
+		wish.set_mode = true;
+		wish.mode = item->widen_mode;
 	}
 	meta_copy(&src, &item->src_st, &dst, NULL, &wish, &result);
 	(void)item_meta_result(item, &result);
