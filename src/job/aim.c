@@ -123,10 +123,19 @@ static int item_aim_follow(struct item *item, bool always, const char *what)
 	item->has_target = true;
 	res = always || item_link_rule(item) == TARGET_FOLLOW ? item_follow(item, &refused) : 0;
 	if (res < 0) {
-		return item_aim_fail(item, res, refused, what);
+		return item_link_was_made(item) ? item_refuse_link(item)
+		                                : item_aim_fail(item, res, refused, what);
 	}
 	item_aimed(item);
 	return 0;
+}
+
+/* --dry-run: its directory is still to be made, so there is nothing in its way. */
+static void item_aim_nowhere(struct item *item, const char *name)
+{
+	item->target = (struct target){ .dir_fd = -1, .borrowed = true, .inherited_fd = -1 };
+	memcpy(item->target.name, name, strlen(name) + 1);
+	item->has_target = true;
 }
 
 /* DEST/name, where name is the source's own, or with --parents all of its path. */
@@ -140,7 +149,12 @@ int item_aim_into(struct item *item)
 	if (res == 0) {
 		res = item_join(item, item->cfg->dest, item_shown_name(item, name));
 	}
-	if (res == 0 && item->below != NULL) {
+	if (res == 0 && item->below != NULL && item->cfg->dry_run) {
+		if (parents_find(item, &dir_fd) < 0) {
+			item_aim_nowhere(item, name);
+			return 0;
+		}
+	} else if (res == 0 && item->below != NULL) {
 		res = parents_make(item, &dir_fd);
 	}
 	if (res < 0) {

@@ -112,14 +112,19 @@ static bool item_was_made(const struct item *item)
 	                in_place ? seen_same_text : item_under_any_name);
 }
 
-/* Nor must it be written through a symlink that an earlier one became. */
-static bool item_link_was_made(const struct item *item)
+bool item_link_was_made(const struct item *item)
 {
 	const struct target *link = item->target_link != NULL ? item->target_link : &item->target;
 
 	return item_is_operand_of_many(item) && item->cfg->backup == ZC_BACKUP_NONE && link->exists &&
 	       S_ISLNK(link->st.st_mode) &&
 	       seen_has(&item->made->files, &link->st, item_dest_name(item), seen_same_text);
+}
+
+int item_refuse_link(struct item *item)
+{
+	return item_fail(item, ZC_SIDE_DST, ZC_STATUS_REFUSED, "stat", 0,
+	                 "not copying through a symlink that this run has just made", NULL);
 }
 
 void item_remember(struct item *item)
@@ -264,9 +269,5 @@ int item_allowed(struct item *item)
 	if (res == 0 && exists) {
 		res = item_update_rule(item);
 	}
-	if (res == 0 && item_link_was_made(item)) {
-		return item_fail(item, ZC_SIDE_DST, ZC_STATUS_REFUSED, "stat", 0,
-		                 "not copying through a symlink that this run has just made", NULL);
-	}
-	return res;
+	return res == 0 && item_link_was_made(item) ? item_refuse_link(item) : res;
 }

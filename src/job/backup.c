@@ -14,6 +14,8 @@
 #include "item.h"
 #include "walk.h"
 
+#define TRIES_MAX 16
+
 /* N of "NAME.~N~", or 0. */
 static unsigned long backup_number(const char *entry, const char *name)
 {
@@ -102,19 +104,25 @@ static int backup_give(const struct item *item, const char *backup)
 {
 	int dir_fd = item->target.dir_fd;
 	const char *name = item->target.name;
-	const char *last = ".zcopy-backup";
+	char temp[64];
 
 	if (!item->report->gnu && !S_ISDIR(item->target.st.st_mode)) {
 		if (linkat(dir_fd, name, dir_fd, backup, 0) == 0) {
 			return 0;
 		}
 		/* an older backup gives way whole, as everything does */
-		if (errno == EEXIST && linkat(dir_fd, name, dir_fd, last, 0) == 0) {
-			if (renameat(dir_fd, last, dir_fd, backup) == 0) {
-				(void)unlinkat(dir_fd, last, 0);
-				return 0;
+		for (unsigned tries = 0; errno == EEXIST && tries < TRIES_MAX; tries++) {
+			commit_temp_name(temp, name, tries);
+			if (tries == 0) {
+				(void)commit_reclaim(&item->target, temp);
 			}
-			(void)unlinkat(dir_fd, last, 0);
+			if (linkat(dir_fd, name, dir_fd, temp, 0) == 0) {
+				int res = renameat(dir_fd, temp, dir_fd, backup) < 0 ? -errno : 0;
+
+				/* of two names of one file rename keeps both */
+				(void)unlinkat(dir_fd, temp, 0);
+				return res;
+			}
 		}
 	}
 	return renameat(dir_fd, name, dir_fd, backup) < 0 ? -errno : 0;

@@ -33,7 +33,7 @@ static bool census_skips(const struct census *census, const struct node *node, c
 	bool skips = path != NULL && zc_filter_excludes(filter, path + (path[0] == '/'), is_dir);
 
 	free(path);
-	return walk_is_dot(name) || skips;
+	return walk_is_dot(name) || strlen(name) > NAME_MAX || skips;
 }
 
 static void census_count(struct census *census, int dir_fd, const char *name)

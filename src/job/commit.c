@@ -35,6 +35,15 @@ static uint64_t commit_hash(const char *name)
 	return hash;
 }
 
+bool commit_is_temp_name(const char *name)
+{
+	static const char prefix[] = ".zcopy-";
+	const size_t len = sizeof(prefix) - 1;
+
+	return strncmp(name, prefix, len) == 0 && strspn(name + len, "0123456789abcdef") == 16 &&
+	       (name[len + 16] == '\0' || name[len + 16] == '-');
+}
+
 void commit_temp_name(char out[64], const char *name, unsigned attempt)
 {
 	uint64_t salt = 0;

@@ -23,6 +23,8 @@ int commit_publish(struct commit *commit, bool keep_existing, const char **ret_o
 /* The name a temporary of target has: the first is always the same, so that a later run meets what a killed
  * one has left; the others are random. */
 void commit_temp_name(char out[64], const char *name, unsigned attempt);
+/* A name as the first of these. */
+bool commit_is_temp_name(const char *name);
 /* A temporary of this name exists. Nobody's any more: removed, true. */
 bool commit_reclaim(const struct target *target, const char *name);
 /* linkat of a file that has no name yet: by descriptor where we may, else through /proc. 0 or -errno. */

@@ -85,6 +85,16 @@ void entry_lost(struct worker *worker, struct node *node, enum zc_side side, int
 	item_close(&item);
 }
 
+void entry_too_long(struct worker *worker, struct node *node, const char *name)
+{
+	struct item item;
+
+	entry_item(&item, worker, node, "");
+	item.src_path = node_path(node, worker->tree->src_text, name);
+	(void)item_fail(&item, ZC_SIDE_SRC, 0, "getdents64", -ENAMETOOLONG, "cannot open", NULL);
+	item_close(&item);
+}
+
 struct meta_wish tree_meta_wish(struct tree *tree, const struct stat *src_st)
 {
 	const struct zc_job_cfg *cfg = tree->cfg;
@@ -118,6 +128,18 @@ bool entry_excluded(struct worker *worker, struct node *node, const char *name, 
 	excluded = zc_filter_excludes(filter, path + (path[0] == '/'), is_dir);
 	free(path);
 	return excluded;
+}
+
+/* A temporary that a killed run has left in the source. Its copy would stand where the next replacement of
+ * that file looks for its own leftovers, and be removed. cp knows no temporaries. */
+static bool entry_is_leftover(struct worker *worker, struct node *node, const char *name)
+{
+	if (worker->report.gnu || !commit_is_temp_name(name)) {
+		return false;
+	}
+	(void)entry_fail(worker, node, name, ZC_SIDE_SRC, ZC_STATUS_SOME_FAILED, "check", 0,
+	                 "not copied: what an interrupted copy has left; remove it");
+	return true;
 }
 
 /* ---- files and names */
@@ -264,7 +286,7 @@ void entry_copy(struct worker *worker, struct node *node, const struct open_dir 
 	bool follow = tree->cfg->deref == ZC_DEREF_ALWAYS;
 	struct stat st;
 
-	if (entry_excluded(worker, node, name, false)) {
+	if (entry_excluded(worker, node, name, false) || entry_is_leftover(worker, node, name)) {
 		return;
 	}
 	if (type == DT_REG && node->made && tree->plain && entry_short(worker, node, dir, name)) {
@@ -308,7 +330,9 @@ static int entry_open_dir(int at_fd, const char *name, int flags, bool *ret_unre
 	return fd < 0 ? -errno : fd;
 }
 
-/* Something that is no directory stands under the name. */
+#define DISPLACED 1
+/* Something stands under the name. 0: a directory, or what is used as one; DISPLACED: the name is free now.
+ */
 static int entry_displace(struct item *item, int dir_fd, const char *name, bool *ret_kept_link)
 {
 	struct stat st;
@@ -329,11 +353,9 @@ static int entry_displace(struct item *item, int dir_fd, const char *name, bool 
 		return item_fail(item, ZC_SIDE_DST, ZC_STATUS_SOME_FAILED, "mkdirat", -EEXIST,
 		                 "cannot overwrite a file with a directory", NULL);
 	}
-	if (unlinkat(dir_fd, name, 0) < 0 || mkdirat(dir_fd, name, 0700) < 0) {
-		return item_fail(item, ZC_SIDE_DST, 0, "mkdirat", -errno, "cannot create the directory",
-		                 NULL);
-	}
-	return 0;
+	return unlinkat(dir_fd, name, 0) < 0
+	           ? item_fail(item, ZC_SIDE_DST, 0, "unlinkat", -errno, "cannot create the directory", NULL)
+	           : DISPLACED;
 }
 
 /* Writable by us alone as long as it is filled, when owner or mode are to be the source's; else as any new
@@ -385,6 +407,12 @@ int entry_make_dir(struct item *item, int dir_fd, const char *name, const struct
 	if (!dir.made) {
 		res = entry_displace(item, dir_fd, name, &dir.kept_link);
 	}
+	if (res == DISPLACED) {
+		dir.made = mkdirat(dir_fd, name, entry_dir_mode(item->cfg, src_st)) == 0;
+		res = dir.made ? 0
+		               : item_fail(item, ZC_SIDE_DST, 0, "mkdirat", -errno,
+		                           "cannot create the directory", NULL);
+	}
 	if (res < 0) {
 		return res;
 	}
@@ -431,7 +459,7 @@ static void entry_pretend_dir(struct item *item, struct node *node, int dir_fd, 
 
 static int entry_open_dst(struct item *item, struct node *node, const struct open_dir *dir, int *ret_fd)
 {
-	struct made_dir made;
+	struct made_dir made = { .fd = -1 };
 	int res;
 
 	if (item->cfg->dry_run) {
@@ -454,15 +482,16 @@ static int entry_open_dst(struct item *item, struct node *node, const struct ope
 static int entry_dir_allowed(struct worker *worker, struct node *parent, const char *name, uint8_t type,
                              const struct stat *st)
 {
-	const struct tree *tree = worker->tree;
-
 	if (type == DT_LNK && entry_is_cycle(parent, st)) {
 		return entry_fail(worker, parent, name, ZC_SIDE_SRC, ZC_STATUS_REFUSED, "openat", 0,
 		                  "is a symlink that leads to a directory above it");
 	}
-	if (st->st_dev == tree->root->dst_dev && st->st_ino == tree->root->dst_ino) {
-		return entry_fail(worker, parent, name, ZC_SIDE_SRC, ZC_STATUS_REFUSED, "openat", 0,
-		                  "cannot copy a directory into itself");
+	/* a bind mount may lead from the source into any directory that is being filled */
+	for (const struct node *node = parent; node != NULL; node = node->parent) {
+		if (st->st_ino == node->dst_ino && st->st_dev == node->dst_dev && !node->no_dst) {
+			return entry_fail(worker, parent, name, ZC_SIDE_SRC, ZC_STATUS_REFUSED, "openat", 0,
+			                  "cannot copy a directory into itself");
+		}
 	}
 	return 0;
 }

@@ -95,12 +95,18 @@ void gnu_debug(struct item *item)
 	bool holes = (item->src.shape.caps & ZC_CAP_REG) &&
 	             (uint64_t)item->src_st.st_blocks * 512 < (uint64_t)item->src_st.st_size;
 	const char *offload = moved[ZC_ROUTE_CFR] > 0 ? "yes" : item->total_bytes > 0 ? "no" : "unknown";
-	const char *reflink = moved[ZC_ROUTE_REFLINK] > 0           ? "yes"
-	                      : item->cfg->reflink == ZC_WHEN_NEVER ? "no"
-	                                                            : "unsupported";
+	const char *reflink = moved[ZC_ROUTE_REFLINK] > 0 ? "yes"
+	                      : item->cfg->reflink == ZC_WHEN_NEVER || item->cfg->sparse == ZC_WHEN_NEVER
+	                          ? "no"
+	                          : "unsupported";
 
+	if (item->cfg->attributes_only) {
+		return;
+	}
 	if (moved[ZC_ROUTE_REFLINK] > 0) {
 		offload = "unknown";
+	} else if (item->cfg->reflink == ZC_WHEN_NEVER || item->cfg->sparse != ZC_WHEN_AUTO) {
+		offload = "avoided";
 	}
 	report_say(item->report, ZC_MSG_SAY, "copy offload: %s, reflink: %s, sparse detection: %s", offload,
 	           reflink,

@@ -127,6 +127,9 @@ int item_aim_at(struct item *item);   /* DEST itself                        */
 
 /* allow.c: may what stands under the name be replaced? */
 int item_allowed(struct item *item);
+/* The destination is a symlink that an earlier operand became: it must not be written through. */
+bool item_link_was_made(const struct item *item);
+int item_refuse_link(struct item *item); /* says so */
 /* Remembers what this run has made from an operand. */
 void item_remember(struct item *item);
 /* The directory operand was there before and goes to the same place: said, ITEM_SKIP. */

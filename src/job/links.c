@@ -302,6 +302,11 @@ int links_make(struct links *links, const char *path, int dir_fd, const char *na
 		char part[NAME_MAX + 1];
 		int fd;
 
+		if (slash == path) { /* "a//b" */
+			path++;
+			continue;
+		}
+
 		if (slash == NULL) {
 			break;
 		}

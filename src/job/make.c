@@ -133,15 +133,44 @@ static int make_named(struct item *item, make_fn make, const void *arg, bool for
 
 /* ---- what is made */
 
+/* What has just been made, held: whoever may write in the directory may have put something of another's in
+ * its place, which must not be given away. */
+static int make_hold(struct item *item)
+{
+	int fd = openat(item->target.dir_fd, item->target.name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+	struct stat st;
+
+	if (fd < 0 || fstat(fd, &st) < 0) {
+		int res = -errno;
+
+		if (fd >= 0) {
+			close(fd);
+		}
+		return item_fail(item, ZC_SIDE_DST, 0, "openat", res, "cannot keep its owner", NULL);
+	}
+	if ((st.st_mode & S_IFMT) == (item->src_st.st_mode & S_IFMT) && st.st_nlink == 1 &&
+	    st.st_uid == geteuid() && st.st_rdev == item->src_st.st_rdev) {
+		return fd;
+	}
+	close(fd);
+	return item_fail(item, ZC_SIDE_DST, ZC_STATUS_SOME_FAILED, "fstat", -EPERM, "cannot keep its owner",
+	                 "it is not what was made there");
+}
+
 static int make_meta(struct item *item)
 {
 	struct meta_at src = { .fd = -1, .dir_fd = item->from.dir_fd, .name = item->from.name };
-	struct meta_at dst = { .fd = -1, .dir_fd = item->target.dir_fd, .name = item->target.name };
+	struct meta_at dst = { .fd = -1 };
 	struct meta_wish wish = item_meta_wish(item);
 	struct meta_result result = { 0 };
+	int res;
 
 	if (wish.preserve == 0) {
 		return 0;
+	}
+	res = dst.fd = make_hold(item);
+	if (res < 0) {
+		return res;
 	}
 	if (!S_ISLNK(item->src_st.st_mode) && (wish.preserve & ZC_PRESERVE_OWNER) &&
 	    !(wish.preserve & ZC_PRESERVE_MODE)) {
@@ -149,6 +178,7 @@ static int make_meta(struct item *item)
 		wish.mode = make_mode(item) & ~item->cfg->umask;
 	}
 	meta_copy(&src, &item->src_st, &dst, NULL, &wish, &result);
+	close(dst.fd);
 	return item_meta_result(item, &result);
 }
 

@@ -145,6 +145,31 @@ static int parents_step(struct item *item, size_t len, const char *name, int src
 	return 0;
 }
 
+int parents_find(const struct item *item, int *ret_dir_fd)
+{
+	const char *path = item->below;
+	int fd = openat(item->dest_fd, ".", O_PATH | O_DIRECTORY | O_CLOEXEC);
+
+	for (;;) {
+		size_t len = strcspn(path, "/");
+		const char *next = path + len + strspn(path + len, "/");
+		char name[NAME_MAX + 1];
+		int below;
+
+		if (fd < 0 || *next == '\0' || len > NAME_MAX) {
+			break;
+		}
+		memcpy(name, path, len);
+		name[len] = '\0';
+		below = openat(fd, name, O_PATH | O_DIRECTORY | O_CLOEXEC);
+		close(fd);
+		fd = below;
+		path = next;
+	}
+	*ret_dir_fd = fd;
+	return fd < 0 ? -ENOENT : 0;
+}
+
 int parents_make(struct item *item, int *ret_dir_fd)
 {
 	const char *path = item->below;
@@ -203,7 +228,7 @@ static void parents_attributes(struct item *item, const struct parent *parent)
 		}
 		return;
 	}
-	wish.set_mode = !(wish.preserve & ZC_PRESERVE_MODE);
+	wish.set_mode = parent->dst.made && !(wish.preserve & ZC_PRESERVE_MODE);
 	wish.mode = parent->src_st.st_mode & 0777 & ~item->cfg->umask;
 	meta_copy(&(struct meta_at){ .fd = parent->src_fd }, &parent->src_st,
 	          &(struct meta_at){ .fd = parent->dst.fd }, NULL, &wish, &result);

@@ -47,8 +47,9 @@ static int job_link_root(struct zc_job *job, const struct item *item)
 
 static void job_keep_links(struct zc_job *job, struct item *item)
 {
+	/* behind a symlink the copy is not where its name says: no link is made to it */
 	if (!(job->cfg->preserve & ZC_PRESERVE_LINKS) || !item->has_target || item->aim_code != 0 ||
-	    job_link_root(job, item) < 0) {
+	    item->target_link != NULL || job_link_root(job, item) < 0) {
 		return;
 	}
 	if (job->links == NULL) {
@@ -146,7 +147,15 @@ static void job_publish_manifest(struct zc_job *job)
 
 	if (job->manifest != NULL && !zc_stopped() &&
 	    (job->report.status == 0 || job->report.items.files > 0)) {
+		uint64_t left_out = job->report.items.skipped + job->report.items.hardlinks;
+
 		res = manifest_publish(job->manifest, &op);
+		if (left_out > 0 && !job->cfg->quiet) {
+			report_say(&job->report, ZC_MSG_ERROR,
+			           "%s: %llu names are not in it: files that were skipped, further names of "
+			           "one file",
+			           job->cfg->manifest, (unsigned long long)left_out);
+		}
 	}
 	if (res < 0) {
 		(void)job_manifest_fail(job, res, op);
@@ -176,6 +185,9 @@ static int job_look_at_dest(struct zc_job *job)
 	if (!cfg->dest_is_file && item.dst_uri.kind == ZC_END_PATH) {
 		job->dest_fd = openat(AT_FDCWD, cfg->dest, O_PATH | O_DIRECTORY | O_CLOEXEC);
 		res = job->dest_fd < 0 ? -errno : 0;
+	}
+	if (res == -ENOENT && cfg->files_from != NULL && cfg->dry_run) {
+		res = 0; /* it would be made: what is below it is not there */
 	}
 	job->dest_is_dir = res == 0;
 	if (res < 0 &&

@@ -180,7 +180,7 @@ int small_copy(struct worker *worker, struct node *node, const struct open_dir *
                int src_fd, const struct stat *st)
 {
 	bool gnu = worker->tree->cfg->gnu_cp;
-	struct meta_given given;
+	struct meta_given given = { 0 };
 	struct stat now;
 	bool cloned = false;
 	size_t len = 0;

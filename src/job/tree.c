@@ -15,6 +15,8 @@
 #include "census.h"
 #include "pairs.h"
 
+/* The longest entry that getdents may give: FUSE takes names of 1024 bytes. */
+#define DIRENT_BYTES_MAX (sizeof(struct walk_dirent) + 1024 + 8)
 /* From here on a second thread is worth starting. */
 #define SHARE_AFTER 64
 /* Descriptors a lane may need at once besides its window: two ends, an old file, a pipe, links, a dup. */
@@ -58,11 +60,12 @@ static void tree_size(struct tree *tree, unsigned *ret_window)
 	if (tree->cfg->interactive || tree->root_dst_fd < 0) {
 		lanes = 1; /* one question at a time; one list */
 	}
-	lanes = (unsigned)zc_max_u64(1, zc_min_u64(lanes, TREE_JOBS_MAX));
+	lanes = lanes > TREE_JOBS_MAX ? TREE_JOBS_MAX : lanes;
 	while (lanes > 1 && (fds < BASE_FDS || (fds - BASE_FDS) / lanes < LANE_FDS + 4)) {
 		lanes--;
 	}
-	each = fds > BASE_FDS + lanes * (rlim_t)LANE_FDS ? (fds - BASE_FDS) / lanes - LANE_FDS : 0;
+	each =
+	    lanes > 0 && fds > BASE_FDS + lanes * (rlim_t)LANE_FDS ? (fds - BASE_FDS) / lanes - LANE_FDS : 0;
 	tree->lane_max = lanes;
 	*ret_window = (unsigned)zc_max_u64(1, zc_min_u64(each / 2, CURSOR_WINDOW_MAX));
 }
@@ -453,14 +456,19 @@ static size_t worker_fill(struct worker *worker, struct node *node, int dir_fd, 
 	if (last != 0 && lseek(dir_fd, last, SEEK_SET) < 0) {
 		len = -errno;
 	}
-	while (len >= 0 && WALK_BYTES - have > sizeof(struct walk_dirent) + NAME_MAX + 8) {
+	while (len >= 0 && WALK_BYTES - have > DIRENT_BYTES_MAX) {
 		len = walk_read(dir_fd, worker->batch + have, WALK_BYTES - have);
 		if (len <= 0) {
 			break;
 		}
 		for (size_t end = have + (size_t)len; have < end;) {
-			const struct walk_dirent *entry = (const struct walk_dirent *)(worker->batch + have);
+			struct walk_dirent *entry = (struct walk_dirent *)(worker->batch + have);
 
+			if (strlen(entry->name) > NAME_MAX) { /* FUSE allows them, nothing else here does */
+				entry_too_long(worker, node, entry->name);
+				entry->name[0] = '.';
+				entry->name[1] = '\0';
+			}
 			node->read_off = entry->off;
 			have += entry->reclen;
 		}

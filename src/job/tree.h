@@ -139,6 +139,8 @@ struct node *entry_enter(struct worker *worker, struct node *parent, const struc
 void entry_leave(struct worker *worker, struct node *node);
 /* The directory itself cannot be read or reached. */
 void entry_lost(struct worker *worker, struct node *node, enum zc_side side, int code);
+/* A name that is longer than any of ours can be. */
+void entry_too_long(struct worker *worker, struct node *node, const char *name);
 /* As item_fail and item_meta_result, for a name below node. */
 int entry_fail(struct worker *worker, struct node *node, const char *name, enum zc_side side, int status,
                const char *op, int code, const char *what);
