@@ -316,6 +316,8 @@ static int item_run_linked(struct item *item, int (*copy)(struct item *item))
 	case LINKS_STOPPED:
 		return -ECANCELED;
 	default:
+		(void)item_fail(item, ZC_SIDE_DST, ZC_STATUS_SOME_FAILED, "linkat", 0,
+		                "no memory for its hard links: copied apart from its other names", NULL);
 		return copy(item);
 	}
 	res = copy(item);

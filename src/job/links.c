@@ -16,6 +16,8 @@
 
 #include "zcopy/base.h"
 
+#define PATH_LOST ((1ull << 56) - 1) /* behind any file's end: reading there fails */
+
 enum link_state {
 	LINK_FREE,
 	LINK_GONE, /* was used: searches go on behind it */
@@ -271,7 +273,7 @@ void links_publish(struct links *links, const struct stat *st, const char *path)
 		if (pwrite(links->path_fd, &len, sizeof(len), (off_t)links->path_end) != sizeof(len) ||
 		    pwrite(links->path_fd, path, len, (off_t)(links->path_end + sizeof(len))) !=
 		        (ssize_t)len) {
-			links_drop(links, entry); /* no room to remember: the next name is a copy */
+			entry->path_off = PATH_LOST; /* no room to remember: the next name is a copy */
 		}
 		links->path_end += sizeof(len) + len;
 	}

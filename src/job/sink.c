@@ -62,7 +62,9 @@ static int sink_open_old(struct item *item)
 /* It is replaced, and its owner, mode and attributes live on in the new one. */
 static bool sink_keeps(const struct item *item)
 {
-	return item->replacing && !item->as_new;
+	/* with --remove-destination, and when it stays as a backup, cp makes a new file as well */
+	return item->replacing && !item->as_new && !item->cfg->remove_dest &&
+	       item->cfg->backup == ZC_BACKUP_NONE;
 }
 
 /* What can be known before a byte is copied: the old file is immutable, or a mount point of its own. */

@@ -59,7 +59,7 @@ static void chain(unsigned long depth, unsigned long len, int dir_fd)
 
 	memset(name, 'n', len < 255 ? len : 255);
 	for (unsigned long i = 1; i <= depth; i++) {
-		int fd;
+		int fd = -1;
 
 		if (mkdirat(dir_fd, name, 0755) < 0 ||
 		    (fd = openat(dir_fd, name, O_RDONLY | O_DIRECTORY)) < 0) {
