@@ -112,6 +112,15 @@ static int root_open_dst(struct item *item, struct node *node)
 		return res;
 	}
 	entry_birth(node, &dir);
+	if (dir.made && item->cfg->resume && item->dest_fd >= 0 && !item->cfg->quiet &&
+	    item->cfg->source_count == 1) { /* the same command meant another place when DEST was not there */
+		char quoted[2][1200];
+
+		report_say(item->report, ZC_MSG_ERROR,
+		           "%s: nothing to resume there, it is new; -T would go on in %s itself",
+		           zc_quote(quoted[0], sizeof(quoted[0]), item->dst_text),
+		           zc_quote(quoted[1], sizeof(quoted[1]), item->cfg->dest));
+	}
 	if (dir.made && item->cfg->verbose) {
 		item_say(item);
 	}

@@ -345,8 +345,11 @@ static int job_next_name(struct zc_job *job, struct item *item)
 
 		item->src_uri.text = job->cfg->files_from;
 		if (res < 0) {
+			char line[32];
+
+			snprintf(line, sizeof(line), "line %u", zc_names_line(job->names));
 			(void)item_fail(item, ZC_SIDE_SRC, ZC_STATUS_SOME_FAILED, "read", 0,
-			                why != NULL ? why : "cannot read", NULL);
+			                why != NULL ? why : "cannot read", line);
 		}
 		return again ? res : 0;
 	}

@@ -49,6 +49,14 @@ for keep in -a -r; do
 	[ $keep = -r ] || alike s d
 done
 
+begin 'into a directory that has no such copy: a new one is made, and what else may have been meant is said'
+mkdir s d
+echo 1 >s/f
+expect 0 zcopy -a --resume s d
+says 'd/s: nothing to resume there, it is new; -T would go on in d itself'
+expect 0 zcopy -a --resume s d
+silent
+
 begin 'interrupted again and again, it ends with the whole tree, and never shows half a file'
 tree s 300
 data 30000000 3 s/b/huge
