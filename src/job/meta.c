@@ -789,22 +789,6 @@ void meta_copy(const struct meta_at *src, const struct stat *src_st, const struc
 	meta_space_free(&space);
 }
 
-int meta_preserve(int fd, int src_fd, const struct stat *src, unsigned preserve, const char **ret_op)
-{
-	const unsigned known = ZC_PRESERVE_MODE | ZC_PRESERVE_OWNER | ZC_PRESERVE_TIMES;
-	const struct meta_wish wish = { .preserve = preserve & known, .require = known };
-	const struct meta_at from = { .fd = src_fd, .dir_fd = -1, .name = "" };
-	const struct meta_at to = { .fd = fd, .dir_fd = -1, .name = "" };
-	struct meta_result result;
-
-	meta_copy(&from, src, &to, NULL, &wish, &result);
-	if (result.count == 0) {
-		return 0;
-	}
-	*ret_op = result.list[0].op;
-	return result.list[0].code;
-}
-
 /* ---- odds and ends */
 
 bool meta_times_equal(struct timespec src, struct timespec dst)

@@ -12,8 +12,6 @@ int meta_keep_owner(int fd, const struct stat *old);
 /* ... and, once complete, its mode (not suid, sgid), ACL and user attributes. old_fd
  * may be O_PATH. What the old file has and the new one cannot take is an error. */
 int meta_keep_rest(int fd, int old_fd, const struct stat *old, const char **ret_op);
-/* -p and --preserve: from the source. */
-int meta_preserve(int fd, int src_fd, const struct stat *src, unsigned preserve, const char **ret_op);
 
 /* ---- the whole of cp -a */
 
