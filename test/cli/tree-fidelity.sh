@@ -156,7 +156,7 @@ shapes() {
 	rm -r dir/times dir/names
 	mkfifo -m 600 dir/specials/fifo
 	if is_root; then
-		chown 7:8 dir/files dir/files/4095 dir/symlinks/1
+		chown -h 7:8 dir/files dir/files/4095 dir/symlinks/1
 	fi
 	setfattr -x user.dir dir/xattrs/dir 2>/dev/null
 	setfattr -n user.one -v wrong dir/xattrs/one 2>/dev/null
