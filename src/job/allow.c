@@ -210,12 +210,17 @@ static bool item_is_complete(const struct item *item)
 		       (item->cfg->preserve & ZC_PRESERVE_TIMES ? meta_times_equal(src->st_mtim, dst->st_mtim)
 		                                                : !item_is_newer(item));
 	case S_IFLNK:
+		if ((item->cfg->preserve & ZC_PRESERVE_TIMES) &&
+		    !meta_times_equal(src->st_mtim, dst->st_mtim)) {
+			return false; /* made, but not finished */
+		}
 		len = readlinkat(item->from.dir_fd, item->from.name, paths[0], PATH_MAX);
 		return len >= 0 &&
 		       readlinkat(item->target.dir_fd, item->target.name, paths[1], PATH_MAX) == len &&
 		       memcmp(paths[0], paths[1], (size_t)len) == 0;
 	default:
-		return src->st_rdev == dst->st_rdev;
+		return src->st_rdev == dst->st_rdev && (!(item->cfg->preserve & ZC_PRESERVE_TIMES) ||
+		                                        meta_times_equal(src->st_mtim, dst->st_mtim));
 	}
 }
 

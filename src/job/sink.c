@@ -223,7 +223,9 @@ static int sink_open_regular(struct item *item)
 	if (item->durability == ZC_DURABILITY_AUTO) {
 		item->durability = item->replacing ? ZC_DURABILITY_DATA : ZC_DURABILITY_NONE;
 	}
-	if (item->replacing && item->cfg->inplace) {
+	/* in place nothing but a file: in a tree a device or FIFO of that name is not what was meant */
+	if (item->replacing && S_ISREG(item->target.st.st_mode) &&
+	    (item->cfg->inplace || item->cfg->attributes_only)) {
 		return sink_open_existing(item);
 	}
 	return sink_begin(item);

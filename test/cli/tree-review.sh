@@ -65,6 +65,26 @@ same s/f t/f
 gone t/.zcopy-af63db4c8601ead9
 rm s/.zcopy-af63db4c8601ead9
 
+begin '--attributes-only leaves the contents alone'
+mkdir -p s t && echo new >s/f && echo old >t/f && chmod 640 s/f && chmod 600 t/f
+expect 0 zcopy -p --attributes-only s/f t/f
+equal "$(cat t/f) $(mode_of t/f)" 'old 640' 'contents and mode'
+chmod 600 t/f
+expect 0 zcopy -aT --attributes-only s t
+equal "$(cat t/f) $(mode_of t/f)" 'old 640' 'in a tree'
+
+begin '--inplace in a tree is for files'
+mkdir -p s t && echo new >s/f && mkfifo t/f
+# shellcheck disable=SC2086
+timeout -k 1 20 $ZCOPY -rT --inplace s t || fail "status $?"
+equal "$(cat t/f)" new 'the file'
+
+begin '--resume makes anew what a killed run had made and not finished'
+mkdir s t && ln -s x s/l && mkfifo s/p && touch -h -d '2001-01-01' s/l s/p
+cp -P s/l t/l && mkfifo t/p
+expect 0 zcopy -aT --resume s t
+equal "$(stat -c %Y t/l t/p | sort -u)" "$(stat -c %Y s/l)" times
+
 begin 'a manifest that lacks names says so'
 mkdir s && echo 1 >s/a && ln s/a s/b
 expect 0 zcopy -a --manifest=m s t
