@@ -478,16 +478,25 @@ static int entry_open_dst(struct item *item, struct node *node, const struct ope
 	return 0;
 }
 
+static bool entry_is_older(const struct stat *st, const struct timespec *when)
+{
+	return st->st_ctim.tv_sec < when->tv_sec ||
+	       (st->st_ctim.tv_sec == when->tv_sec && st->st_ctim.tv_nsec < when->tv_nsec);
+}
+
 /* Refused for what it is. */
 static int entry_dir_allowed(struct worker *worker, struct node *parent, const char *name, uint8_t type,
                              const struct stat *st)
 {
+	const struct tree *tree = worker->tree;
+
 	if (type == DT_LNK && entry_is_cycle(parent, st)) {
 		return entry_fail(worker, parent, name, ZC_SIDE_SRC, ZC_STATUS_REFUSED, "openat", 0,
 		                  "is a symlink that leads to a directory above it");
 	}
-	/* a bind mount may lead from the source into any directory that is being filled */
-	for (const struct node *node = parent; node != NULL; node = node->parent) {
+	/* a bind mount may lead from the source into any directory that is being filled: it is new, then */
+	for (const struct node *node = entry_is_older(st, &tree->started) ? tree->root : parent; node != NULL;
+	     node = node->parent) {
 		if (st->st_ino == node->dst_ino && st->st_dev == node->dst_dev && !node->no_dst) {
 			return entry_fail(worker, parent, name, ZC_SIDE_SRC, ZC_STATUS_REFUSED, "openat", 0,
 			                  "cannot copy a directory into itself");

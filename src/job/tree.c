@@ -601,6 +601,7 @@ int tree_open(struct tree **ret_tree, const struct tree_start *start)
 	tree->readable = start->root;
 	tree->plain = tree_is_plain(start->cfg);
 	tree->last_id = start->root->id;
+	clock_gettime(CLOCK_REALTIME_COARSE, &tree->started);
 	tree->said.gnu = start->cfg->gnu_cp;
 	tree_size(tree, &window);
 	pthread_mutex_init(&tree->lock, NULL);

@@ -77,6 +77,7 @@ struct tree {
 	atomic_int no_reflink; /* FICLONE is refused                                                */
 	atomic_ulong
 	    no_xattrs_dev; /* a device of the source without any, 0: none is known. A tree has several */
+	struct timespec started; /* by the clock that files have */
 	atomic_ulong last_id;
 	atomic_uint idle;     /* threads that wait for work: a busy one may hand names over          */
 	atomic_ulong seen;    /* names met                                                         */

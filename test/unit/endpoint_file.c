@@ -463,7 +463,8 @@ static void resident_without_cachestat(void **state)
 
 			deny(CACHESTAT, codes[i]);
 			/* a busy host takes pages away, or reads them ahead: some of the looks are right */
-			for (int tries = 0; tries < 5 && !right; tries++) {
+			for (int tries = 0; tries < 30 && !right; tries++) {
+				usleep(tries == 0 ? 0 : 100000);
 				int half = resident_after(32 * BLOCK, "RWF_NOWAIT");
 
 				right = resident_after(64 * BLOCK, "RWF_NOWAIT") == 100 && half >= 40 &&
