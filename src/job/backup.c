@@ -111,7 +111,10 @@ static int backup_give(const struct item *item, const char *backup)
 			return 0;
 		}
 		/* an older backup gives way whole, as everything does */
-		for (unsigned tries = 0; errno == EEXIST && tries < TRIES_MAX; tries++) {
+		/* the first name may be the new file's own */
+		unsigned tries = item->committing && item->commit.temp[0] != '\0' ? 1 : 0;
+
+		for (; errno == EEXIST && tries < TRIES_MAX; tries++) {
 			commit_temp_name(temp, name, tries);
 			if (tries == 0) {
 				(void)commit_reclaim(&item->target, temp);

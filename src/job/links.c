@@ -308,7 +308,6 @@ int links_make(struct links *links, const char *path, int dir_fd, const char *na
 			path++;
 			continue;
 		}
-
 		if (slash == NULL) {
 			break;
 		}

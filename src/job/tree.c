@@ -573,6 +573,21 @@ static bool tree_is_plain(const struct zc_job_cfg *cfg)
 	       (cfg->durability == ZC_DURABILITY_AUTO || cfg->durability == ZC_DURABILITY_NONE);
 }
 
+/* Such file systems tell at close what they put off: the long way asks before a file gets its name. */
+static bool tree_tells_late(int dst_fd)
+{
+	static const char *const late[] = { "fuse", "nfs", "cifs", "smb2", "ceph" };
+	char out[24];
+	const char *name = dst_fd < 0 ? "" : zc_fs_name(dst_fd, out);
+
+	for (size_t i = 0; i < ZC_ARRAY_LEN(late); i++) {
+		if (strcmp(name, late[i]) == 0) {
+			return true;
+		}
+	}
+	return false;
+}
+
 int tree_open(struct tree **ret_tree, const struct tree_start *start)
 {
 	struct tree *tree = calloc(1, sizeof(*tree));
@@ -599,6 +614,7 @@ int tree_open(struct tree **ret_tree, const struct tree_start *start)
 	tree->root_dst_fd = start->dst_fd;
 	tree->root = start->root;
 	tree->readable = start->root;
+	atomic_init(&tree->no_tmpfile, tree_tells_late(start->dst_fd));
 	tree->plain = tree_is_plain(start->cfg);
 	tree->last_id = start->root->id;
 	clock_gettime(CLOCK_REALTIME_COARSE, &tree->started);
