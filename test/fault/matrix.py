@@ -172,7 +172,7 @@ def cases(program, root):
                 plan.append(None)
                 continue
             for call, count in account.items():
-                if call in ("fired", "fds", "threads"):
+                if call in ("fired", "fds", "threads", "steps"):
                     continue
                 hits[call] = hits.get(call, 0) + count
                 for n in range(1, min(count, 3) + 1):

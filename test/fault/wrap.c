@@ -6,8 +6,10 @@
  *   ZC_FAULT=CALL:N:ERRNO   the N-th CALL is not performed and fails with that number
  *   ZC_FAULT=CALL:N:sLEN    the N-th CALL is performed with at most LEN bytes: a short result
  *   ZC_FAULT=CALL:N:ERRNO+  and all that follow
- *   ZC_FAULT_LOG=FD         at exit one line goes there: what was hit how often, and what has leaked
- * A close that fails closes all the same, as Linux does. Counters are atomic: helper threads call, too.
+ *   ZC_FAULT=any:N:!SIGNAL  the N-th step gets that signal before it is performed: a call of any kind but
+ * those for memory, or a completion of a ring that is looked at ZC_FAULT_LOG=FD         at exit one line goes
+ * there: what was hit how often, and what has leaked A close that fails closes all the same, as Linux does.
+ * Counters are atomic: helper threads call, too.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -15,9 +17,11 @@
 #include <linux/stat.h>
 #include <poll.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -47,7 +51,8 @@
 	X(fgetxattr) X(flistxattr) X(fremovexattr) X(futimens) X(fdatasync) X(fsync) X(linkat) X(renameat) \
 	X(renameat2) X(unlinkat) X(close) X(flock) X(fcntl) X(ioctl) X(pread) X(pwrite) X(preadv2) X(read) \
 	X(write) X(copy_file_range) X(sendfile) X(splice) X(poll) X(pipe2) X(pipe) X(syscall) X(mmap) \
-	X(madvise) X(pthread_create) X(getrandom) X(sched_setaffinity) X(malloc) X(calloc) \
+	X(madvise) X(pthread_create) X(getrandom) X(sched_setaffinity) X(mkdirat) X(symlinkat) X(mknodat) \
+	X(utimensat) X(fchmodat) X(fchownat) X(malloc) X(calloc) \
 	X(posix_memalign) X(strdup)
 /* clang-format on */
 
@@ -60,6 +65,9 @@ static const char *const call_names[CALL_COUNT] = { CALLS(CALL_NAME) };
 
 static struct {
 	atomic_uint hits[CALL_COUNT];
+	atomic_uint steps;
+	unsigned signal_at; /* which step; 0: none */
+	int signal;
 	atomic_bool fired;
 	enum call call; /* CALL_COUNT: none */
 	unsigned at;
@@ -73,11 +81,21 @@ static struct {
 int REAL(close)(int fd);
 ssize_t REAL(write)(int fd, const void *mem, size_t len);
 
+static void step(void)
+{
+	if (atomic_fetch_add(&fault.steps, 1) + 1 == fault.signal_at) {
+		raise(fault.signal);
+	}
+}
+
 /* Is this the one? Counts it in any case. */
 static bool due(enum call call)
 {
 	unsigned n = atomic_fetch_add(&fault.hits[call], 1) + 1;
 
+	if (call < CALL_malloc) { /* those for memory stand last */
+		step();
+	}
 	if (call != fault.call || (n != fault.at && !(fault.from_then_on && n > fault.at))) {
 		return false;
 	}
@@ -156,6 +174,14 @@ FORM(int, -1, renameat, renameat, (int fd, const char *from, int to_fd, const ch
      (fd, from, to_fd, to))
 FORM(int, -1, renameat2, renameat2, (int fd, const char *from, int to_fd, const char *to, unsigned flags),
      (fd, from, to_fd, to, flags))
+FORM(int, -1, mkdirat, mkdirat, (int fd, const char *name, mode_t mode), (fd, name, mode))
+FORM(int, -1, symlinkat, symlinkat, (const char *text, int fd, const char *name), (text, fd, name))
+FORM(int, -1, mknodat, mknodat, (int fd, const char *name, mode_t mode, dev_t dev), (fd, name, mode, dev))
+FORM(int, -1, utimensat, utimensat, (int fd, const char *name, const struct timespec times[2], int flags),
+     (fd, name, times, flags))
+FORM(int, -1, fchmodat, fchmodat, (int fd, const char *name, mode_t mode, int flags), (fd, name, mode, flags))
+FORM(int, -1, fchownat, fchownat, (int fd, const char *name, uid_t uid, gid_t gid, int flags),
+     (fd, name, uid, gid, flags))
 FORM(int, -1, unlinkat, unlinkat, (int fd, const char *name, int flags), (fd, name, flags))
 FORM(int, -1, flock, flock, (int fd, int op), (fd, op))
 FORM(int, -1, poll, poll, (struct pollfd * fds, nfds_t count, int timeout_ms), (fds, count, timeout_ms))
@@ -272,6 +298,15 @@ long WRAP(syscall)(long number, ...)
 	return fails(CALL_syscall) ? -1 : REAL(syscall)(number, a[0], a[1], a[2], a[3], a[4], a[5]);
 }
 
+/* The engine's own: what a ring has answered is taken up. */
+int REAL(zc_req_step)(void *req, int64_t result);
+int WRAP(zc_req_step)(void *req, int64_t result);
+int WRAP(zc_req_step)(void *req, int64_t result)
+{
+	step();
+	return REAL(zc_req_step)(req, result);
+}
+
 /* ---- the plan, and the account at the end */
 
 /* Calls visit for each open descriptor but the log and the directory itself; returns how many there are. */
@@ -355,6 +390,11 @@ __attribute__((constructor)) static void plan(void)
 	if (sscanf(text, "%31[^:]:%u:%31s", name, &at, what) != 3) {
 		abort();
 	}
+	if (!strcmp(name, "any") && what[0] == '!') {
+		fault.signal_at = at;
+		fault.signal = atoi(what + 1);
+		return;
+	}
 	fault.at = at;
 	fault.from_then_on = strchr(what, '+') != NULL;
 	if (what[0] == 's') {
@@ -391,8 +431,8 @@ __attribute__((destructor)) static void account(void)
 	if (fault.log_fd < 0) {
 		return;
 	}
-	len = snprintf(line, sizeof(line), "fired=%d fds=%u threads=%u", atomic_load(&fault.fired),
-	               each_fd(is_leak), threads_left());
+	len = snprintf(line, sizeof(line), "fired=%d fds=%u threads=%u steps=%u", atomic_load(&fault.fired),
+	               each_fd(is_leak), threads_left(), atomic_load(&fault.steps));
 	for (int call = 0; call < CALL_COUNT; call++) {
 		unsigned hits = atomic_load(&fault.hits[call]);
 
