@@ -6,10 +6,11 @@
  *   ZC_FAULT=CALL:N:ERRNO   the N-th CALL is not performed and fails with that number
  *   ZC_FAULT=CALL:N:sLEN    the N-th CALL is performed with at most LEN bytes: a short result
  *   ZC_FAULT=CALL:N:ERRNO+  and all that follow
- *   ZC_FAULT=any:N:!SIGNAL  the N-th step gets that signal before it is performed: a call of any kind but
- * those for memory, or a completion of a ring that is looked at ZC_FAULT_LOG=FD         at exit one line goes
- * there: what was hit how often, and what has leaked A close that fails closes all the same, as Linux does.
- * Counters are atomic: helper threads call, too.
+ *   ZC_FAULT=any:N:!SIGNAL  that signal comes just before the N-th step: a call of any kind but those for
+ *                           memory, or a completion of a ring that is taken up
+ *   ZC_FAULT_LOG=FD         at exit one line goes there: what was hit how often, and what has leaked
+ *
+ * A close that fails closes all the same, as Linux does. Counters are atomic: helper threads call, too.
  */
 #include <dirent.h>
 #include <errno.h>
