@@ -25,7 +25,7 @@
 
 #define NAME_TRIES_MAX 64
 
-static uint64_t commit_hash(const char *name)
+uint64_t commit_hash(const char *name)
 {
 	uint64_t hash = 0xcbf29ce484222325ull; /* FNV-1a: only has to spread, and never to change */
 

@@ -20,6 +20,8 @@ int commit_begin(struct commit *ret_commit, const struct target *target, mode_t 
 /* Gives the file its name. keep_existing: never replace what is there by now (-EEXIST then).
  * After 0 the temporary is gone or has become the destination. 0 or -errno. */
 int commit_publish(struct commit *commit, bool keep_existing, const char **ret_op);
+/* Of a name: spreads, and never changes. */
+uint64_t commit_hash(const char *name);
 /* The name a temporary of target has: the first is always the same, so that a later run meets what a killed
  * one has left; the others are random. */
 void commit_temp_name(char out[64], const char *name, unsigned attempt);
