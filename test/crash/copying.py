@@ -1,0 +1,51 @@
+"""zcopy-fault as the crash tests run it."""
+import os
+import subprocess
+
+from cases import DONE, snapshot, temps
+
+PATIENCE = 30
+
+
+def start(program, case, src, dst, fault=None, log=None, env=None):
+    env = dict(os.environ, **(env or {}))
+    if fault:
+        env["ZC_FAULT"] = fault
+    if log is not None:
+        env["ZC_FAULT_LOG"] = str(log)
+    return subprocess.Popen([program] + case.command(src, dst), env=env, stdin=subprocess.DEVNULL,
+                            stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
+                            pass_fds=[log] if log is not None else ())
+
+
+def finish(process):
+    """Status and what it said; the status is "hangs" for one that had to be killed."""
+    try:
+        said = process.communicate(timeout=PATIENCE)[1]
+    except subprocess.TimeoutExpired:
+        process.kill()
+        return "hangs", process.communicate()[1].decode(errors="replace")
+    return process.returncode, said.decode(errors="replace")
+
+
+def count_steps(program, case, src, dst):
+    """Runs it undisturbed. How many steps that takes; 0 where this host has not what it asks for."""
+    read, write = os.pipe()
+    code, said = finish(start(program, case, src, dst, log=write))
+    os.close(write)
+    account = os.read(read, 65536).decode()
+    os.close(read)
+    if code == 2 and "--engine=uring" in case.options:
+        return 0
+    if code != 0:
+        raise RuntimeError(f"{case.name} undisturbed: status {code}: {said}")
+    return int(account.split(" steps=")[1].split()[0])
+
+
+def rerun(program, case, src, dst):
+    """What is wrong after one more run, as sentences."""
+    code, said = finish(start(program, case, src, dst))
+    if code != 0:
+        return [f"{case.name}: rerun: status {code}: {said[:300]}"]
+    left = temps(snapshot(dst))
+    return ["rerun: " + text for text in case.judge(dst, DONE, False)] + ([f"a rerun leaves {left}"] if left else [])
