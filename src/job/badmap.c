@@ -22,14 +22,15 @@
 #define SOURCE_WORDS      "# zcopy: source "
 #define DESTINATION_WORDS "# zcopy: destination "
 
-int badmap_add(struct badmap *map, uint64_t off_bytes, uint64_t len_bytes, enum badmap_status status)
+int badmap_add(struct badmap *map, const struct badmap_range *range)
 {
 	struct badmap_range *list = map->list;
 	struct badmap_range *last = map->count > 0 ? &list[map->count - 1] : NULL;
 
-	zc_assert(last == NULL || last->off_bytes + last->len_bytes <= off_bytes);
-	if (last != NULL && last->status == status && last->off_bytes + last->len_bytes == off_bytes) {
-		last->len_bytes += len_bytes;
+	zc_assert(last == NULL || last->off_bytes + last->len_bytes <= range->off_bytes);
+	if (last != NULL && last->status == range->status && last->code == range->code &&
+	    last->off_bytes + last->len_bytes == range->off_bytes) {
+		last->len_bytes += range->len_bytes;
 		return 0;
 	}
 	if (map->count == BADMAP_RANGES_MAX) {
@@ -42,11 +43,7 @@ int badmap_add(struct badmap *map, uint64_t off_bytes, uint64_t len_bytes, enum 
 		}
 		map->list = list;
 	}
-	list[map->count++] = (struct badmap_range){
-		.off_bytes = off_bytes,
-		.len_bytes = len_bytes,
-		.status = status,
-	};
+	list[map->count++] = *range;
 	return 0;
 }
 
@@ -235,12 +232,12 @@ static const char *parse_position(struct parse *parse, struct cursor *line)
 
 static const char *parse_block(struct parse *parse, struct cursor *line, int *ret_code)
 {
-	uint64_t from;
-	uint64_t len;
+	struct badmap_range range = { 0 };
 	char status;
 
-	if (!parse_number(line, &from) || !skip_blanks(line) || !parse_number(line, &len) ||
-	    !skip_blanks(line) || line->at == line->end || memchr("?*/-+", *line->at, 5) == NULL) {
+	if (!parse_number(line, &range.off_bytes) || !skip_blanks(line) ||
+	    !parse_number(line, &range.len_bytes) || !skip_blanks(line) || line->at == line->end ||
+	    memchr("?*/-+", *line->at, 5) == NULL) {
 		return "no position, size and status";
 	}
 	status = *line->at++;
@@ -248,11 +245,13 @@ static const char *parse_block(struct parse *parse, struct cursor *line, int *re
 	if (line->at != line->end) {
 		return "more than position, size and status";
 	}
-	if (from != parse->end_bytes || len == 0 || len > INT64_MAX || from > INT64_MAX - len) {
+	if (range.off_bytes != parse->end_bytes || range.len_bytes == 0 || range.len_bytes > INT64_MAX ||
+	    range.off_bytes > INT64_MAX - range.len_bytes) {
 		return "the blocks do not follow each other";
 	}
-	parse->end_bytes = from + len;
-	*ret_code = status == '+' ? 0 : badmap_add(&parse->map, from, len, (enum badmap_status)status);
+	parse->end_bytes = range.off_bytes + range.len_bytes;
+	range.status = (enum badmap_status)status;
+	*ret_code = status == '+' ? 0 : badmap_add(&parse->map, &range);
 	return NULL;
 }
 

@@ -27,6 +27,7 @@ struct badmap_range {
 	uint64_t off_bytes;
 	uint64_t len_bytes;
 	enum badmap_status status;
+	int code; /* what the read answered, negative errno; not in the text: 0 */
 };
 
 /* What a file was when the map was made. A device has a size only. */
@@ -52,8 +53,9 @@ int badmap_parse(struct badmap *ret_map, const char *text, size_t len_bytes, con
 /* The text, with lines that begin with # for people: made by whom, of what (may be NULL). Errors stay in the
  * stream. Parsed again it is the same map. */
 void badmap_print(const struct badmap *map, FILE *file, const char *of_what);
-/* Appends what is behind all ranges there are; touching ones of one status become one. 0, -ENOMEM, -E2BIG. */
-int badmap_add(struct badmap *map, uint64_t off_bytes, uint64_t len_bytes, enum badmap_status status);
+/* Appends what is behind all ranges there are; touching ones that are alike become one. 0, -ENOMEM, -E2BIG.
+ */
+int badmap_add(struct badmap *map, const struct badmap_range *range);
 /* The bytes of all ranges. */
 uint64_t badmap_bytes(const struct badmap *map);
 /* Frees the list, and nothing else is changed. */

@@ -207,19 +207,28 @@ static int journal_open_once(struct journal *journal)
 	return res;
 }
 
-int journal_open(struct journal *ret_journal, int dir_fd, const struct target *target)
+int journal_name(char out[24], const struct target *target)
 {
-	struct journal journal = { .dir_fd = dir_fd };
-	struct stat st;
 	uint64_t hash = commit_hash(target->name);
-	int res;
+	struct stat st;
 
 	if (fstat(target->dir_fd, &st) < 0) {
 		return -errno;
 	}
 	hash = (hash ^ journal_fs(target->dir_fd, st.st_dev)) * 0x100000001b3ull;
 	hash = (hash ^ st.st_ino) * 0x100000001b3ull;
-	snprintf(journal.name, sizeof(journal.name), "%016llx", (unsigned long long)hash);
+	snprintf(out, 24, "%016llx", (unsigned long long)hash);
+	return 0;
+}
+
+int journal_open(struct journal *ret_journal, int dir_fd, const struct target *target)
+{
+	struct journal journal = { .dir_fd = dir_fd };
+	int res = journal_name(journal.name, target);
+
+	if (res < 0) {
+		return res;
+	}
 	do {
 		res = journal_open_once(&journal);
 	} while (res == -EAGAIN);

@@ -72,6 +72,8 @@ struct journal {
 int journal_open_dir(char **ret_path);
 /* A file system, by what stays the same over a reboot where there is such a thing. */
 uint64_t journal_fs(int fd, dev_t dev);
+/* What the state of that destination is called: 16 hex digits. 0 or -errno. */
+int journal_name(char out[24], const struct target *target);
 /* The one of that destination, made when there is none, and locked. 0; -EBUSY: another run has it; -errno. */
 int journal_open(struct journal *ret_journal, int dir_fd, const struct target *target);
 /* What it says. 0; -EBADMSG: nothing to rely on; -errno. */

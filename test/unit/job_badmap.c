@@ -28,6 +28,13 @@ static int parse(const char *text, struct badmap *map, const char **why, unsigne
 	return res;
 }
 
+static int add(struct badmap *map, uint64_t off, uint64_t len, enum badmap_status status)
+{
+	const struct badmap_range range = { .off_bytes = off, .len_bytes = len, .status = status };
+
+	return badmap_add(map, &range);
+}
+
 static void there_and_back(void **state)
 {
 	struct badmap map = {
@@ -42,11 +49,11 @@ static void there_and_back(void **state)
 	FILE *file = open_memstream(&text, &len);
 
 	(void)state;
-	assert_int_equal(badmap_add(&map, 0, 512, BADMAP_UNREADABLE), 0);
-	assert_int_equal(badmap_add(&map, 4096, 512, BADMAP_UNREADABLE), 0);
-	assert_int_equal(badmap_add(&map, 4608, 512, BADMAP_UNREADABLE), 0); /* one with the last */
-	assert_int_equal(badmap_add(&map, 5120, 1024, BADMAP_WIDE), 0);
-	assert_int_equal(badmap_add(&map, (1ull << 40) - 4096, 4096, BADMAP_WIDE), 0);
+	assert_int_equal(add(&map, 0, 512, BADMAP_UNREADABLE), 0);
+	assert_int_equal(add(&map, 4096, 512, BADMAP_UNREADABLE), 0);
+	assert_int_equal(add(&map, 4608, 512, BADMAP_UNREADABLE), 0); /* one with the last */
+	assert_int_equal(add(&map, 5120, 1024, BADMAP_WIDE), 0);
+	assert_int_equal(add(&map, (1ull << 40) - 4096, 4096, BADMAP_WIDE), 0);
 	assert_int_equal(map.count, 4);
 	assert_int_equal(badmap_bytes(&map), 512 + 1024 + 1024 + 4096);
 	badmap_print(&map, file, "'a' -> 'b'");
