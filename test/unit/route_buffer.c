@@ -8,7 +8,6 @@
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
-#include <sys/time.h>
 
 #include <cmocka.h>
 
@@ -630,22 +629,6 @@ static void stopped_before(void **state)
 	zc_end_close(&dst);
 }
 
-static void on_alarm(int signal_number)
-{
-	__atomic_store_n(&zc_stop_signal, signal_number, __ATOMIC_RELAXED);
-}
-
-/* Again and again: the first may come before the wait. */
-static void alarm_soon(bool on)
-{
-	struct sigaction action = { .sa_handler = on_alarm };
-	struct itimerval timer = { .it_interval = { .tv_usec = on ? 20000 : 0 },
-		                   .it_value = { .tv_usec = on ? 20000 : 0 } };
-
-	sigaction(SIGALRM, &action, NULL);
-	setitimer(ITIMER_REAL, &timer, NULL);
-}
-
 /* An empty pipe on one side, or a full one on the other, and a signal. */
 static void stopped_waiting(void **state)
 {
@@ -669,9 +652,9 @@ static void stopped_waiting(void **state)
 			leg = lab_leg(&src, &dst, ZC_MIB);
 		}
 		open_lab(&lab, 4, 16384);
-		alarm_soon(true);
+		lab_alarm(true);
 		res = copy(&lab, &leg);
-		alarm_soon(false);
+		lab_alarm(false);
 		__atomic_store_n(&zc_stop_signal, 0, __ATOMIC_RELAXED);
 		assert_int_equal(res, -ECANCELED);
 		assert_int_equal(leg.err.side, ZC_SIDE_NONE);
@@ -695,26 +678,12 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(stopped_before),      cmocka_unit_test(stopped_waiting),
 };
 
-static bool has_ring(void)
-{
-	struct zc_engine_cfg cfg = { .kind = ZC_ENGINE_URING, .depth = 1, .node = ZC_NODE_ANY };
-	struct zc_engine *ring;
-	int code = zc_engine_open(&ring, &cfg);
-
-	if (code == 0) {
-		zc_engine_close(ring);
-	} else {
-		printf("route_buffer: the ring is not tested: %s\n", zc_errno_name(code));
-	}
-	return code == 0;
-}
-
 int main(void)
 {
 	int failed = 0;
 
 	signal(SIGPIPE, SIG_IGN);
-	if (has_ring()) {
+	if (lab_has_ring("route_buffer")) {
 		engine.kind = ZC_ENGINE_URING;
 		failed += cmocka_run_group_tests_name("uring", tests, NULL, NULL);
 	}

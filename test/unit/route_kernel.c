@@ -8,7 +8,6 @@
 #include <signal.h>
 #include <stdarg.h>
 #include <sys/socket.h>
-#include <sys/time.h>
 
 #include <cmocka.h>
 
@@ -524,22 +523,6 @@ static void reader_gone(void **state)
 
 /* ---- stop */
 
-static void on_alarm(int signal_number)
-{
-	__atomic_store_n(&zc_stop_signal, signal_number, __ATOMIC_RELAXED);
-}
-
-/* Again and again: the first may come before the wait. */
-static void alarm_soon(bool on)
-{
-	struct sigaction action = { .sa_handler = on_alarm };
-	struct itimerval timer = { .it_interval = { .tv_usec = on ? 20000 : 0 },
-		                   .it_value = { .tv_usec = on ? 20000 : 0 } };
-
-	sigaction(SIGALRM, &action, NULL);
-	setitimer(ITIMER_REAL, &timer, NULL);
-}
-
 static void stopped_before(void **state)
 {
 	static const enum zc_route_kind kinds[] = { ZC_ROUTE_CFR, ZC_ROUTE_SENDFILE, ZC_ROUTE_SPLICE };
@@ -588,9 +571,9 @@ static void stopped_waiting(void **state)
 		dst = lab_end(out[1], ZC_DIR_DST, false);
 		leg = lab_leg(&src, &dst, to_write ? 4 * ZC_MIB : ZC_SIZE_UNKNOWN);
 		lab_open(&lab, ZC_ENGINE_SYNC, 0, 0, 0);
-		alarm_soon(true);
+		lab_alarm(true);
 		res = move(&lab, ZC_ROUTE_SPLICE, &leg);
-		alarm_soon(false);
+		lab_alarm(false);
 		__atomic_store_n(&zc_stop_signal, 0, __ATOMIC_RELAXED);
 		assert_int_equal(res, -ECANCELED);
 		if (to_write) {

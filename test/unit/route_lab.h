@@ -8,10 +8,12 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/time.h>
 #include <unistd.h>
 
 #include "zcopy/route.h"
@@ -279,6 +281,38 @@ static inline bool lab_fell_back(const struct lab *lab, const char *from, const 
 static inline struct zc_leg lab_leg(struct zc_end *src, struct zc_end *dst, uint64_t len)
 {
 	return (struct zc_leg){ .src = src, .dst = dst, .span = { .kind = ZC_SPAN_DATA, .len_bytes = len } };
+}
+
+/* ---- what a machine may lack, and a signal */
+
+static inline bool lab_has_ring(const char *test)
+{
+	struct zc_engine_cfg cfg = { .kind = ZC_ENGINE_URING, .depth = 1, .node = ZC_NODE_ANY };
+	struct zc_engine *ring;
+	int code = zc_engine_open(&ring, &cfg);
+
+	if (code == 0) {
+		zc_engine_close(ring);
+	} else {
+		printf("%s: the ring is not tested: %s\n", test, zc_errno_name(code));
+	}
+	return code == 0;
+}
+
+static inline void lab_on_alarm(int signal_number)
+{
+	__atomic_store_n(&zc_stop_signal, signal_number, __ATOMIC_RELAXED);
+}
+
+/* Again and again: the first may come before the wait. */
+static inline void lab_alarm(bool on)
+{
+	struct sigaction action = { .sa_handler = lab_on_alarm };
+	struct itimerval timer = { .it_interval = { .tv_usec = on ? 20000 : 0 },
+		                   .it_value = { .tv_usec = on ? 20000 : 0 } };
+
+	sigaction(SIGALRM, &action, NULL);
+	setitimer(ITIMER_REAL, &timer, NULL);
 }
 
 #endif

@@ -239,20 +239,6 @@ static void counts(void **state)
 	assert_int_equal(copies, before + 2);
 }
 
-static bool has_ring(void)
-{
-	struct zc_engine_cfg cfg = { .kind = ZC_ENGINE_URING, .depth = 1, .node = ZC_NODE_ANY };
-	struct zc_engine *ring;
-	int code = zc_engine_open(&ring, &cfg);
-
-	if (code == 0) {
-		zc_engine_close(ring);
-	} else {
-		printf("route_lend: the ring is not tested: %s\n", zc_errno_name(code));
-	}
-	return code == 0;
-}
-
 int main(void)
 {
 	static const struct CMUnitTest ring_tests[] = { cmocka_unit_test(lends_to_the_ring) };
@@ -264,7 +250,7 @@ int main(void)
 	};
 	int failed = cmocka_run_group_tests_name("sync", tests, NULL, NULL);
 
-	if (has_ring()) {
+	if (lab_has_ring("route_lend")) {
 		failed += cmocka_run_group_tests_name("uring", ring_tests, NULL, NULL);
 	}
 	return failed != 0;
