@@ -268,7 +268,7 @@ void links_publish(struct links *links, const struct stat *st, const char *path)
 	pthread_mutex_lock(&links->lock);
 	entry = links_find(links, st);
 	if (entry != NULL) {
-		entry->path_off = links->path_end;
+		entry->path_off = links->path_end & PATH_LOST;
 		entry->state = LINK_DONE;
 		if (pwrite(links->path_fd, &len, sizeof(len), (off_t)links->path_end) != sizeof(len) ||
 		    pwrite(links->path_fd, path, len, (off_t)(links->path_end + sizeof(len))) !=

@@ -492,7 +492,7 @@ static void alone(void **state)
 	assert_true(says(&now, "lanes: 1: written in place") && says(&now, "room: as the file grows"));
 	unset(&now);
 	CPU_ZERO(&one);
-	for (int cpu = 0; CPU_COUNT(&one) == 0; cpu++) {
+	for (size_t cpu = 0; CPU_COUNT(&one) == 0; cpu++) {
 		if (CPU_ISSET(cpu, &before)) {
 			CPU_SET(cpu, &one);
 		}
