@@ -597,22 +597,45 @@ static void entry_narrow(struct worker *worker, struct node *node)
 	}
 }
 
-void entry_leave(struct worker *worker, struct node *node)
+static void entry_keep(struct worker *worker, struct node *node, const struct open_dir *dir,
+                       struct meta_wish *wish)
 {
-	struct meta_wish wish = tree_meta_wish(worker->tree, &node->src_st);
 	struct meta_given given = node->birth;
 	struct meta_result result = { 0 };
+	struct item item;
+
+	if (!(wish->preserve & ZC_PRESERVE_MODE) && node->made) {
+		wish->set_mode = true;
+		wish->mode = entry_final_mode(worker->tree->cfg, node);
+	}
+	given.mode = node->dst_mode;
+	meta_copy(&(struct meta_at){ .fd = dir->src_fd }, &node->src_st,
+	          &(struct meta_at){ .fd = dir->dst_fd }, node->made && !given.has_acl ? &given : NULL, wish,
+	          &result);
+	if (result.count > 0) {
+		entry_of_node(&item, worker, node);
+		(void)item_meta_result(&item, &result);
+		item_close(&item);
+	}
+}
+
+void entry_leave(struct worker *worker, struct node *node)
+{
+	const struct zc_job_cfg *cfg = worker->tree->cfg;
+	struct meta_wish wish = tree_meta_wish(worker->tree, &node->src_st);
 	struct open_dir dir;
 	struct item item;
 	enum zc_side side;
 	int res;
 
-	if (worker->tree->cfg->dry_run) {
+	if (cfg->dry_run) {
 		return;
 	}
 	worker->report.items.directories++;
 	if (wish.preserve == 0) {
 		entry_narrow(worker, node);
+	}
+	if (wish.preserve == 0 && cfg->durability != ZC_DURABILITY_FULL) {
 		return;
 	}
 	res = cursor_at(&worker->cursor, node, &dir, &side);
@@ -620,16 +643,12 @@ void entry_leave(struct worker *worker, struct node *node)
 		entry_lost(worker, node, side, res);
 		return;
 	}
-	if (!(wish.preserve & ZC_PRESERVE_MODE) && node->made) {
-		wish.set_mode = true;
-		wish.mode = entry_final_mode(worker->tree->cfg, node);
+	if (wish.preserve != 0) {
+		entry_keep(worker, node, &dir, &wish);
 	}
-	given.mode = node->dst_mode;
-	meta_copy(&(struct meta_at){ .fd = dir.src_fd }, &node->src_st, &(struct meta_at){ .fd = dir.dst_fd },
-	          node->made && !given.has_acl ? &given : NULL, &wish, &result);
-	if (result.count > 0) {
+	if (cfg->durability == ZC_DURABILITY_FULL) {
 		entry_of_node(&item, worker, node);
-		(void)item_meta_result(&item, &result);
+		(void)item_sync_dir(&item, dir.dst_fd);
 		item_close(&item);
 	}
 }

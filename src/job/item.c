@@ -202,6 +202,26 @@ int item_meta_result(struct item *item, const struct meta_result *result)
 	return res;
 }
 
+int item_sync_dir(struct item *item, int dir_fd)
+{
+	uint64_t from = zc_now_ns();
+	int res = 0;
+	int fd;
+
+	if (item->cfg->durability != ZC_DURABILITY_FULL || item->cfg->dry_run) {
+		return 0;
+	}
+	fd = openat(dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC); /* what is held may be O_PATH */
+	if (fd < 0 || fsync(fd) < 0) {
+		res = -errno;
+	}
+	if (fd >= 0) {
+		close(fd);
+	}
+	item->report->ns.durable += zc_now_ns() - from;
+	return res < 0 ? item_fail(item, ZC_SIDE_DST, 0, "fsync", res, "cannot be made durable", NULL) : 0;
+}
+
 /* ---- a file with data */
 
 int item_transfer(struct item *item)

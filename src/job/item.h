@@ -179,6 +179,10 @@ int item_transfer(struct item *item);
 int item_run(struct item *item);
 /* Says what could not be kept; negative when one of them was required. */
 int item_meta_result(struct item *item, const struct meta_result *result);
+/* With --durability=full: what was made in that directory, and its own attributes, are safe from a power cut.
+ * A file with data sees to its name itself (sink.c), what has only a name in a tree does not: its directory
+ * is synced when the tree leaves it. 0, or negative after saying so. */
+int item_sync_dir(struct item *item, int dir_fd);
 struct meta_wish item_meta_wish(const struct item *item);
 void item_close(struct item *item);
 

@@ -273,6 +273,11 @@ static int make_link_failed(struct item *item, int code, const char *path)
 	return code;
 }
 
+static int make_durable(struct item *item)
+{
+	return item->tree != NULL ? 0 : item_sync_dir(item, item->target.dir_fd);
+}
+
 int make_kept_link(struct item *item, const char *path)
 {
 	int res = make_backup(item);
@@ -293,7 +298,7 @@ int make_kept_link(struct item *item, const char *path)
 		return make_link_failed(item, res, path);
 	}
 	item->report->items.hardlinks++;
-	return 0;
+	return make_durable(item);
 }
 
 int make_item(struct item *item)
@@ -318,6 +323,7 @@ int make_item(struct item *item)
 	}
 	if (res == 0) {
 		item_remember(item);
+		res = make_durable(item);
 	}
 	return res;
 }

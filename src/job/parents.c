@@ -142,7 +142,7 @@ static int parents_step(struct item *item, size_t len, const char *name, int src
 	}
 	parent->above = item->parents;
 	item->parents = parent;
-	return 0;
+	return parent->dst.made ? item_sync_dir(item, dst_at) : 0;
 }
 
 int parents_find(const struct item *item, int *ret_dir_fd)
@@ -246,6 +246,7 @@ void parents_finish(struct item *item)
 		item->parents = parent->above;
 		if (parent->dst.made || (item->cfg->preserve != 0 && !all_there)) {
 			parents_attributes(item, parent);
+			(void)item_sync_dir(item, parent->dst.fd);
 		}
 		close(parent->src_fd);
 		close(parent->dst.fd);

@@ -112,6 +112,11 @@ static int root_open_dst(struct item *item, struct node *node)
 		return res;
 	}
 	entry_birth(node, &dir);
+	res = dir.made ? item_sync_dir(item, target->dir_fd) : 0;
+	if (res < 0) {
+		close(dir.fd);
+		return res;
+	}
 	if (dir.made && item->cfg->resume && item->dest_fd >= 0 && !item->cfg->quiet &&
 	    item->cfg->source_count == 1) { /* the same command meant another place when DEST was not there */
 		char quoted[2][1200];

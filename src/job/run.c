@@ -164,18 +164,31 @@ static void job_publish_manifest(struct zc_job *job)
 	job->manifest = NULL;
 }
 
+/* DEST was made by this run: its name is a part of the result. */
+static int job_sync_dest(struct zc_job *job, struct item *item)
+{
+	int fd = openat(job->dest_fd, "..", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	int res = fd < 0 ? 0 : item_sync_dir(item, fd);
+
+	if (fd >= 0) {
+		close(fd);
+	}
+	return res;
+}
+
 /* Is DEST a directory to copy into? Several sources, or -t, demand one. 0, or -errno after saying so. */
 static int job_look_at_dest(struct zc_job *job)
 {
 	const struct zc_job_cfg *cfg = job->cfg;
 	struct item item = { .cfg = cfg, .report = &job->report, .dst_text = cfg->dest };
 	int res = -ENOTDIR;
+	bool made;
 
 	item.src_uri.text = "";
 	item.base_fd = -1;
 	job->dest_known = true;
-	if (cfg->files_from != NULL && !cfg->dry_run && mkdirat(AT_FDCWD, cfg->dest, 0777) < 0 &&
-	    errno != EEXIST) {
+	made = cfg->files_from != NULL && !cfg->dry_run && mkdirat(AT_FDCWD, cfg->dest, 0777) == 0;
+	if (cfg->files_from != NULL && !cfg->dry_run && !made && errno != EEXIST) {
 		return item_fail(&item, ZC_SIDE_DST, 0, "mkdirat", -errno, "cannot create the directory",
 		                 NULL);
 	}
@@ -190,6 +203,9 @@ static int job_look_at_dest(struct zc_job *job)
 		res = 0; /* it would be made: what is below it is not there */
 	}
 	job->dest_is_dir = res == 0;
+	if (made && res == 0 && job_sync_dest(job, &item) < 0) {
+		return -EIO;
+	}
 	if (res < 0 &&
 	    (cfg->source_count > 1 || cfg->dest_is_dir || cfg->parents || cfg->files_from != NULL)) {
 		return item_fail(&item, ZC_SIDE_DST, ZC_STATUS_SOME_FAILED, "stat", res,
