@@ -37,6 +37,12 @@ static inline uint64_t zc_max_u64(uint64_t a, uint64_t b)
 	return a > b ? a : b;
 }
 
+/* Whole, and as near as it gets to what does not fit. */
+static inline uint64_t zc_clamp_u64(double value)
+{
+	return value >= 0x1p64 ? UINT64_MAX : value > 0 ? (uint64_t)value : 0;
+}
+
 /* Rounds down / up to a power of two. Up: the caller knows that it does not wrap. */
 static inline uint64_t zc_align_down(uint64_t value, uint64_t align)
 {

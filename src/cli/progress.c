@@ -109,18 +109,18 @@ static void progress_bar(struct progress *progress)
 
 	if (total != ZC_SIZE_UNKNOWN && total > 0) {
 		uint64_t left = total > written ? total - written : 0;
-		uint64_t eta = progress->rate > 1 ? (uint64_t)((double)left / progress->rate) : 0;
+		uint64_t eta = progress->rate > 1 ? zc_clamp_u64((double)left / progress->rate) : 0;
 
 		snprintf(share, sizeof(share), "%3u%%  ETA %u:%02u  ",
-		         (unsigned)(zc_min_u64(written, total) * 100 / total), (unsigned)(eta / 60),
-		         (unsigned)(eta % 60));
+		         (unsigned)((double)zc_min_u64(written, total) * 100 / (double)total),
+		         (unsigned)(eta / 60), (unsigned)(eta % 60));
 	}
 	if (done > 0) { /* the copy may be ahead of the count */
 		snprintf(items, sizeof(items), "%" PRIu64 " of %" PRIu64 " items  ", done,
 		         zc_max_u64(done, found));
 	}
 	fprintf(stderr, "\r\033[K%s%s%s/s  read %s  written %s  durable %s", share, items,
-	        zc_format_size(rate_text, (uint64_t)progress->rate),
+	        zc_format_size(rate_text, zc_clamp_u64(progress->rate)),
 	        zc_format_size(read_text, atomic_load_explicit(&counters->read, memory_order_relaxed)),
 	        zc_format_size(written_text, written),
 	        zc_format_size(durable_text, atomic_load_explicit(&counters->durable, memory_order_relaxed)));

@@ -445,7 +445,7 @@ void zc_report_print(const struct zc_report *report, FILE *file, uint64_t total_
 
 	fprintf(file, "zcopy: %s in %.3f s (%s/s), %s of it data",
 	        zc_format_size(logical, report->bytes.logical), seconds,
-	        zc_format_size(rate, seconds > 0 ? (uint64_t)((double)report->bytes.logical / seconds) : 0),
+	        zc_format_size(rate, seconds > 0 ? zc_clamp_u64((double)report->bytes.logical / seconds) : 0),
 	        zc_format_size(data, report->bytes.data));
 	for (int kind = ZC_ROUTE_AUTO + 1; kind < ZC_ROUTE_COUNT; kind++) {
 		if (report->routes[kind].bytes != 0) {

@@ -290,12 +290,27 @@ static void for_people(void **state)
 	assert_null(strstr(text, "engine"));
 }
 
+/* A hole of 4 EiB is copied in no time. */
+static void too_fast_to_count(void **state)
+{
+	struct zc_report report = { .bytes = { .logical = 1ull << 62, .holes = 1ull << 62 } };
+	char text[400] = "";
+	FILE *file = fmemopen(text, sizeof(text), "w");
+
+	(void)state;
+	zc_report_print(&report, file, 1000000);
+	fclose(file);
+	assert_non_null(strstr(text, "(16.0 EiB/s)"));
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
-		cmocka_unit_test(nothing), cmocka_unit_test(everything),     cmocka_unit_test(absent_facts),
-		cmocka_unit_test(errors),  cmocka_unit_test(statuses),       cmocka_unit_test(messages),
-		cmocka_unit_test(many),    cmocka_unit_test(no_room_for_it), cmocka_unit_test(for_people),
+		cmocka_unit_test(nothing),      cmocka_unit_test(everything),
+		cmocka_unit_test(absent_facts), cmocka_unit_test(errors),
+		cmocka_unit_test(statuses),     cmocka_unit_test(messages),
+		cmocka_unit_test(many),         cmocka_unit_test(no_room_for_it),
+		cmocka_unit_test(for_people),   cmocka_unit_test(too_fast_to_count),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
