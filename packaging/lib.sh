@@ -15,7 +15,8 @@ die() {
 }
 
 # One row a need: group, how to see that it is there, then its name in each package system ("-": none,
-# names joined by "+"). A check ending in .h is a header; else a command, or several joined by "|".
+# names joined by "+"). A check ending in .h is a header, one with a dash in front what clang must be able to
+# link with; else a command, or several joined by "|".
 # The groups: build must be there; boost makes the program faster and may be missing; test is what
 # test/run wants on top.
 package_table() {
@@ -34,6 +35,7 @@ test  gcc                  gcc              gcc                  gcc           g
 test  make                 make             make                 make          make
 test  ninja                ninja-build      ninja-build          ninja         samurai
 test  clang                clang            clang                clang         clang
+test  -fsanitize=fuzzer    libclang-rt-dev  compiler-rt          compiler-rt   -
 test  clang-format         clang-format     clang-tools-extra    clang         clang-extra-tools
 test  clang-tidy           clang-tidy       clang-tools-extra    clang         clang-extra-tools
 test  cppcheck             cppcheck         cppcheck             cppcheck      cppcheck
@@ -82,6 +84,11 @@ present() {
 			[ -e "$dir/$1" ] && return 0
 		done
 		return 1
+		;;
+	-*)
+		echo 'int LLVMFuzzerTestOneInput(void); int LLVMFuzzerTestOneInput(void) { return 0; }' |
+			clang -x c - -o /dev/null "$1" 2>/dev/null
+		return
 		;;
 	esac
 	rest=$1
