@@ -48,6 +48,12 @@ enum zc_on_change {
 	ZC_ON_CHANGE_FAIL,
 };
 
+enum zc_on_read_error { /* what the storage has lost of a source */
+	                ZC_ON_READ_ERROR_FAIL,
+	                ZC_ON_READ_ERROR_ZERO, /* becomes zeros                                      */
+	                ZC_ON_READ_ERROR_SKIP, /* is not written: a hole, or what stood there before */
+};
+
 enum zc_hash { /* --hash */
 	       ZC_HASH_AUTO,
 	       ZC_HASH_XXH3,
@@ -128,6 +134,7 @@ struct zc_job_cfg {
 	enum zc_when reflink; /* ALWAYS is "--reflink"                               */
 	enum zc_when sparse;
 	enum zc_on_change on_change;
+	enum zc_on_read_error on_read_error;
 	/* how */
 	enum zc_engine_kind engine;
 	enum zc_route_kind route; /* ZC_ROUTE_AUTO or a forced one                       */
@@ -172,6 +179,7 @@ struct zc_item_error {
 	int code;
 	enum zc_side side;
 	uint64_t off_bytes;
+	uint64_t len_bytes; /* of a range that could not be read; else 0 */
 };
 
 struct zc_report {
@@ -203,6 +211,9 @@ struct zc_report {
 		const char *algorithm; /* "xxh3-128", "bytes" ...                          */
 		uint64_t mismatches;   /* items that were not as they should be            */
 	} verify;
+	struct {
+		uint64_t files, ranges, bytes;
+	} unread; /* --on-read-error: what copies have not got */
 	struct zc_item_error *errors;
 	unsigned error_count;
 	struct zc_msg *msgs;

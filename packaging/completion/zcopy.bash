@@ -37,6 +37,7 @@ _zcopy()
 		--resume
 		--inplace
 		--on-change=retry|warn|fail
+		--on-read-error=fail|zero|skip
 		--verify
 		--hash=xxh3|crc32c|sha256
 		--manifest=FILE

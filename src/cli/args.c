@@ -405,6 +405,10 @@ static int parse_forced(struct parse *parse)
 		return option_fail(parse, "%s needs our buffers; --route=%s does without",
 		                   job->verify ? "--verify" : "--manifest", route);
 	}
+	if (job->on_read_error != ZC_ON_READ_ERROR_FAIL && (kernel || job->reflink == ZC_WHEN_ALWAYS)) {
+		return option_fail(parse, "--on-read-error needs our buffers; --%s%s does without",
+		                   kernel ? "route=" : "reflink=always", kernel ? route : "");
+	}
 	if (!zc_hash_available(job->hash)) {
 		return option_fail(parse, "--hash=xxh3 is not in this build");
 	}

@@ -65,6 +65,12 @@ static const struct word change_words[] = {
 	{ "fail", ZC_ON_CHANGE_FAIL },
 	{ NULL, 0 },
 };
+static const struct word read_error_words[] = {
+	{ "fail", ZC_ON_READ_ERROR_FAIL },
+	{ "zero", ZC_ON_READ_ERROR_ZERO },
+	{ "skip", ZC_ON_READ_ERROR_SKIP },
+	{ NULL, 0 },
+};
 static const struct word hash_words[] = {
 	{ "xxh3", ZC_HASH_XXH3 },
 	{ "crc32c", ZC_HASH_CRC32C },
@@ -215,6 +221,11 @@ static const struct option_row option_rows[] = {
 	  .words = change_words,
 	  .help = "when a source changes while it is read: once more,\nthen status 3; or status 3; "
 		  "or keep the old file" },
+	{ .name = "on-read-error", .own = true, .has_arg = required_argument,
+	  .apply = set_word, .field = JOB(on_read_error),
+	  .words = read_error_words,
+	  .help = "what cannot be read of a source ends its copy,\nbecomes zeros, or is left out; the same command\n"
+		  "again tries just that, by a map" },
 	{ .name = "verify", .own = true, .apply = set_flag, .field = JOB(verify),
 	  .help = "read each file back from storage and compare\nbefore it gets its name; status 4 when it differs" },
 	{ .name = "hash", .own = true, .has_arg = required_argument, .apply = set_word, .field = JOB(hash),

@@ -9,7 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "item.h"
+#include "rescue.h"
 
 /* ---- what the user wants */
 
@@ -227,6 +227,8 @@ static bool item_is_complete(const struct item *item)
 /* 0, ITEM_SKIP, or refused: what the options say about files that exist. */
 static int item_update_rule(struct item *item)
 {
+	bool unread = S_ISREG(item->src_st.st_mode) && unread_find(item);
+
 	switch (item->cfg->update) {
 	case ZC_UPDATE_NONE:
 		return item_skip(item);
@@ -234,7 +236,8 @@ static int item_update_rule(struct item *item)
 		return item_fail(item, ZC_SIDE_DST, ZC_STATUS_SOME_FAILED, "stat", -EEXIST,
 		                 "not replacing it", NULL);
 	case ZC_UPDATE_OLDER:
-		if ((item->report->gnu || !S_ISDIR(item->target.st.st_mode)) && !item_is_newer(item)) {
+		if ((item->report->gnu || !S_ISDIR(item->target.st.st_mode)) && !unread &&
+		    !item_is_newer(item)) {
 			item->stays = true;
 			return item_skip(item);
 		}
@@ -242,7 +245,7 @@ static int item_update_rule(struct item *item)
 	default:
 		break;
 	}
-	if (item->cfg->resume && item->has_from && item_is_complete(item)) {
+	if (item->cfg->resume && item->has_from && !unread && item_is_complete(item)) {
 		item->stays = true;
 		return item_skip(item);
 	}

@@ -68,8 +68,9 @@ void badmap_clear(struct badmap *map)
 
 static void print_file(FILE *file, const char *words, const struct badmap_file *is)
 {
-	fprintf(file, "%ssize=%" PRIu64 " ino=%" PRIu64 " mtime=%" PRId64 ".%09" PRIu32 "%s\n", words,
-	        is->size_bytes, is->ino, is->mtime_s, is->mtime_ns, is->open ? " open" : "");
+	fprintf(file, "%ssize=%" PRIu64 " ino=%" PRIu64 " mtime=%" PRId64 ".%09" PRIu32 "%s%s\n", words,
+	        is->size_bytes, is->ino, is->mtime_s, is->mtime_ns, is->open ? " open" : "",
+	        is->old ? " old" : "");
 }
 
 static void print_block(FILE *file, uint64_t from, uint64_t to, char status)
@@ -195,6 +196,7 @@ static bool parse_file(struct cursor *line, struct badmap_file *ret_is)
 		return false;
 	}
 	is.open = skip_word(line, " open");
+	is.old = skip_word(line, " old");
 	skip_blanks(line);
 	*ret_is = is;
 	return line->at == line->end;

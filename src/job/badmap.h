@@ -37,6 +37,7 @@ struct badmap_file {
 	int64_t mtime_s;
 	uint32_t mtime_ns; /* below 1,000,000,000                                              */
 	bool open;         /* it was being written to: its time says nothing                  */
+	bool old;          /* destination: its ranges hold what they held before, not zeros */
 };
 
 struct badmap {

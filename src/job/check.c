@@ -15,6 +15,7 @@
 
 #include "hash.h"
 #include "manifest.h"
+#include "rescue.h"
 #include "tree.h"
 
 #define READ_BYTES   (1024u * 1024)
@@ -164,14 +165,16 @@ static int check_mismatch(struct item *item, int fd)
 	                   NULL);
 }
 
-static int check_back(struct item *item, int fd)
+/* What fd gives back, with left_out for zeros. */
+static int check_digest_of(struct item *item, int fd, const struct badmap *left_out,
+                           char ret_digest[HASH_HEX_MAX])
 {
 	struct hash_source source = {
 		.fd = fd,
 		.fd_plain = item->in_place ? -1 : item->dst.shape.fd,
 		.len_bytes = item->total_bytes,
+		.left_out = left_out,
 	};
-	char digest[HASH_HEX_MAX];
 	uint64_t off = 0;
 	int res = check_read(item, &source, &off);
 
@@ -181,8 +184,50 @@ static int check_back(struct item *item, int fd)
 	if (res < 0) {
 		return item_fail(item, ZC_SIDE_DST, 0, "pread", res, "cannot be read back", NULL);
 	}
-	hash_end(item->hash, item->total_bytes, digest);
+	hash_end(item->hash, item->total_bytes, ret_digest);
+	return 0;
+}
+
+/* Of the destination not all is what was read in this run. */
+static bool check_is_partial(const struct item *item)
+{
+	const struct rescue *rescue = item->rescue;
+
+	return rescue != NULL && (rescue->going_on || (rescue->old_bytes && rescue->bad.count > 0));
+}
+
+static int check_back(struct item *item, int fd)
+{
+	struct badmap left_out = { 0 };
+	char digest[HASH_HEX_MAX];
+	int res = check_is_partial(item) ? rescue_left_out(item, &left_out) : 0;
+
+	if (res < 0) {
+		(void)item_fail(item, ZC_SIDE_NONE, 0, "malloc", res, "cannot be verified", NULL);
+	} else {
+		res = check_digest_of(item, fd, &left_out, digest);
+	}
+	badmap_clear(&left_out);
+	if (res < 0) {
+		return res;
+	}
 	return strcmp(digest, item->digest) == 0 ? 0 : check_mismatch(item, fd);
+}
+
+/* For the manifest: of all of it, as it stands. */
+static int check_whole(struct item *item)
+{
+	bool wanted = item->manifest != NULL && check_is_partial(item);
+	int fd = wanted ? check_reopen(item) : -1;
+	int res;
+
+	if (fd < 0) {
+		return wanted ? item_fail(item, ZC_SIDE_DST, 0, "openat", fd, "cannot be read back", NULL)
+		              : 0;
+	}
+	res = check_digest_of(item, fd, NULL, item->digest);
+	close(fd);
+	return res;
 }
 
 int check_stored(struct item *item)
@@ -192,7 +237,7 @@ int check_stored(struct item *item)
 	int res;
 
 	if (item->hash == NULL || !item->cfg->verify) {
-		return 0;
+		return item->hash == NULL ? 0 : check_whole(item);
 	}
 	(void)zc_end_set_direct(&item->dst, false);
 	if (fdatasync(item->dst.shape.fd) < 0) {
@@ -208,7 +253,7 @@ int check_stored(struct item *item)
 	if (fd >= 0) {
 		close(fd);
 	}
-	return res;
+	return res < 0 ? res : check_whole(item);
 }
 
 /* ---- the manifest */

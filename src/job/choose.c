@@ -88,6 +88,12 @@ static void choose_kernel(struct chooser *ch, enum zc_route_kind kind)
 	}
 }
 
+/* Blocks that are shared are as unreadable as they were: here every byte is to be read. */
+static bool choose_is_rescue(const struct chooser *ch)
+{
+	return ch->cfg->on_read_error != ZC_ON_READ_ERROR_FAIL;
+}
+
 /* Both on the same file system, or on two of a kind (btrfs subvolumes differ in st_dev). Asking costs one
  * refused ioctl, so it is asked wherever it may be true. */
 static bool choose_may_reflink(const struct chooser *ch)
@@ -99,7 +105,7 @@ static bool choose_may_reflink(const struct chooser *ch)
 		return false; /* asked to move the bytes, and how */
 	}
 	if (ch->cfg->reflink == ZC_WHEN_NEVER || ch->cfg->sparse == ZC_WHEN_ALWAYS ||
-	    ch->cfg->sparse == ZC_WHEN_NEVER) {
+	    ch->cfg->sparse == ZC_WHEN_NEVER || choose_is_rescue(ch)) {
 		return false;
 	}
 	if (ch->src->shape.dev == ch->dst->shape.dev || ch->cfg->reflink == ZC_WHEN_ALWAYS) {
@@ -175,6 +181,10 @@ static bool choose_buffer_first(struct chooser *ch, const char **ret_because)
 {
 	if (choose_is_hashed(ch)) {
 		*ret_because = "the bytes are hashed as they pass";
+		return true;
+	}
+	if (choose_is_rescue(ch)) {
+		*ret_because = "read errors are to be got around";
 		return true;
 	}
 	if (ch->cfg->engine != ZC_ENGINE_AUTO) {
@@ -296,7 +306,8 @@ static void choose_stream_routes(struct chooser *ch)
 	bool tiny = ch->size_bytes <= SMALL_BYTES;
 
 	if (ch->cfg->engine == ZC_ENGINE_AUTO && ch->cfg->sparse != ZC_WHEN_ALWAYS && !choose_is_hashed(ch) &&
-	    ch->cfg->direct != ZC_WHEN_ALWAYS && !tiny && (caps & (ZC_CAP_PIPE | ZC_CAP_SOCK))) {
+	    !choose_is_rescue(ch) && ch->cfg->direct != ZC_WHEN_ALWAYS && !tiny &&
+	    (caps & (ZC_CAP_PIPE | ZC_CAP_SOCK))) {
 		if (ch->dst->shape.caps & ZC_CAP_SOCK) {
 			choose_kernel(ch, ZC_ROUTE_SENDFILE);
 		}

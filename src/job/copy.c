@@ -14,6 +14,7 @@
 
 #include "check.h"
 #include "item.h"
+#include "rescue.h"
 #include "split.h"
 
 /* Once more from the start is for files that take seconds, not hours. */
@@ -25,6 +26,7 @@ struct pass {
 	uint64_t at_bytes;       /* where the next span starts                      */
 	uint64_t data_end_bytes; /* end of the last byte that was really read       */
 	uint64_t hole_bytes;
+	uint64_t stayed_bytes; /* an earlier run has copied them                  */
 	bool eof;
 };
 
@@ -102,7 +104,7 @@ static int pass_fail(struct pass *pass, const struct zc_err *err)
 		item->report->signal = 13; /* SIGPIPE: die as the reader of a closed pipe's writer does */
 		return err->code;
 	}
-	if (err->code == -EBADMSG) {
+	if (err->code == -EBADMSG && guilty == &item->dst && (guilty->shape.caps & ZC_CAP_SYNTH)) {
 		struct zc_err at = *err;
 
 		at.off_bytes = item->dst.bad_bytes;
@@ -232,6 +234,18 @@ static void pass_align(const struct pass *pass, struct zc_span *span)
 	span->len_bytes = end - span->off_bytes;
 }
 
+/* Around what cannot be read. */
+static int pass_rescue(struct pass *pass, struct zc_leg *leg)
+{
+	int res = pass_open_lane(pass);
+
+	if (res < 0) {
+		return res;
+	}
+	res = rescue_move(pass->item, leg);
+	return res < 0 ? pass_fail(pass, &leg->err) : 0;
+}
+
 static int pass_data(struct pass *pass, struct zc_span *span)
 {
 	struct item *item = pass->item;
@@ -247,7 +261,7 @@ static int pass_data(struct pass *pass, struct zc_span *span)
 
 	pass_align(pass, span);
 	leg.span = *span;
-	res = pass_move(pass, &leg);
+	res = item->rescue != NULL ? pass_rescue(pass, &leg) : pass_move(pass, &leg);
 	pass->at_bytes = span->off_bytes + leg.done_bytes;
 	pass->data_end_bytes = pass->at_bytes;
 	pass->hole_bytes += leg.hole_bytes;
@@ -337,6 +351,10 @@ static int pass_spans(struct pass *pass)
 			return -ECANCELED;
 		}
 		res = item->src.ops->next(&item->src, pass->at_bytes, &span);
+		if (res < 0 && item->rescue != NULL) {
+			item->src.shape.caps &= ~(unsigned)ZC_CAP_HOLES; /* reading tells what is lost */
+			continue;
+		}
 		if (res < 0) {
 			return item_fail(item, ZC_SIDE_SRC, 0, "lseek SEEK_DATA", res, "cannot read", NULL);
 		}
@@ -352,6 +370,39 @@ static int pass_spans(struct pass *pass)
 			return res;
 		}
 	}
+	return 0;
+}
+
+/* Only what an earlier run could not read. Nothing around it is touched, so not by O_DIRECT's blocks. */
+static int pass_missing(struct pass *pass)
+{
+	struct item *item = pass->item;
+	const struct badmap *before = &item->rescue->before;
+	struct zc_leg leg = { .src = &item->src, .dst = &item->dst };
+	int res;
+
+	(void)zc_end_set_direct(&item->src, false);
+	(void)zc_end_set_direct(&item->dst, false);
+	res = pass_open_lane(pass);
+	if (res < 0) {
+		return res;
+	}
+	res = rescue_clear(item, &leg);
+	if (res < 0) {
+		return pass_fail(pass, &leg.err);
+	}
+	for (unsigned i = 0; i < before->count && !pass->eof; i++) {
+		struct zc_span span = { .kind = ZC_SPAN_DATA,
+			                .off_bytes = before->list[i].off_bytes,
+			                .len_bytes = before->list[i].len_bytes };
+
+		res = pass_data(pass, &span);
+		if (res < 0) {
+			return res;
+		}
+	}
+	pass->at_bytes = pass->data_end_bytes = pass->eof ? pass->at_bytes : item->src.shape.size_bytes;
+	pass->stayed_bytes = pass->at_bytes - zc_min_u64(pass->at_bytes, badmap_bytes(before));
 	return 0;
 }
 
@@ -466,13 +517,16 @@ static int copy_pass(struct item *item, struct pass *pass, struct stat *ret_now)
 
 	*pass = (struct pass){ .item = item };
 	check_restart(item);
+	rescue_restart(item);
 	res = pass_prepare(pass);
 	if (res < 0) {
 		return res;
 	}
-	res = pass_reflink(pass);
-	if (res == -EOPNOTSUPP) {
-		res = pass_spans(pass);
+	if (item->rescue != NULL && item->rescue->going_on) {
+		res = pass_missing(pass);
+	} else {
+		res = pass_reflink(pass);
+		res = res == -EOPNOTSUPP ? pass_spans(pass) : res;
 	}
 	if (res < 0) {
 		return res;
@@ -543,7 +597,7 @@ static void copy_account(struct pass *pass, const struct stat *now)
 		report->bytes.data += item->moved[kind];
 	}
 	report->bytes.holes += pass->hole_bytes;
-	report->bytes.logical += item->total_bytes;
+	report->bytes.logical += item->total_bytes - zc_min_u64(pass->stayed_bytes, item->total_bytes);
 }
 
 static int copy_finish(struct pass *pass)
@@ -617,6 +671,9 @@ int copy_item(struct item *item)
 	res = copy_passes(item, &pass, &now, &changed);
 	if (res == 0 && changed) {
 		res = copy_changed(&pass, &now);
+	}
+	if (res < 0) {
+		unread_keep_rest(item);
 	}
 	copy_account(&pass, &now); /* also what a failed copy has written: to a pipe it is there */
 	res = res < 0 ? res : copy_finish(&pass);

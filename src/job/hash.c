@@ -9,6 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "badmap.h"
 #include "sha256.h"
 #include "zc_config.h"
 #include "zcopy/arch.h"
@@ -227,6 +228,26 @@ static uint64_t hash_next_data(const struct hash_source *source, uint64_t at)
 	return zc_min_u64((uint64_t)data - source->from_bytes, source->len_bytes);
 }
 
+/* Where the next byte is that is not left out, and how far it is from there to one that is. *turn: the first
+ * range that may matter. */
+static uint64_t hash_behind_left_out(const struct hash_source *source, uint64_t at, unsigned *turn,
+                                     uint64_t *ret_until)
+{
+	const struct badmap *map = source->left_out;
+
+	*ret_until = source->len_bytes;
+	for (; map != NULL && *turn < map->count; (*turn)++) {
+		const struct badmap_range *range = &map->list[*turn];
+
+		if (at < range->off_bytes) {
+			*ret_until = zc_min_u64(range->off_bytes, source->len_bytes);
+			break;
+		}
+		at = zc_max_u64(at, range->off_bytes + range->len_bytes);
+	}
+	return zc_min_u64(at, source->len_bytes);
+}
+
 static ssize_t hash_read(const struct hash_source *source, uint64_t at)
 {
 	for (;;) {
@@ -254,6 +275,7 @@ int hash_file(struct hash *hash, const struct hash_source *source, uint64_t *ret
 	struct stat st;
 	bool sparse = fstat(source->fd, &st) == 0 && S_ISREG(st.st_mode) &&
 	              (uint64_t)st.st_blocks * 512 < (uint64_t)st.st_size;
+	unsigned turn = 0;
 
 	hash_reset(hash);
 	if (sparse && (uint64_t)st.st_size < source->from_bytes + source->len_bytes) {
@@ -262,23 +284,30 @@ int hash_file(struct hash *hash, const struct hash_source *source, uint64_t *ret
 	}
 	for (uint64_t at = 0; at < source->len_bytes;) {
 		uint64_t data;
+		uint64_t until;
+		uint64_t before; /* read for the alignment only */
 		ssize_t len;
 
 		if (zc_stopped()) {
 			return -ECANCELED;
 		}
 		data = sparse ? hash_next_data(source, at) : at;
+		data = hash_behind_left_out(source, data, &turn, &until);
 		if (data == source->len_bytes) {
 			break;
 		}
-		at = zc_max_u64(at, zc_align_down(data, DIRECT_ALIGN));
-		len = hash_read(source, at);
+		before = data > at ? data % DIRECT_ALIGN : 0;
+		len = hash_read(source, data - before);
+		if (before > 0 && len > 0 && (uint64_t)len <= before) { /* it reads in short pieces */
+			before = 0;
+			len = hash_read(source, data);
+		}
 		if (len <= 0) {
-			*ret_off_bytes = at;
+			*ret_off_bytes = data;
 			return len < 0 ? (int)len : -ENODATA;
 		}
-		hash_at(hash, at, source->mem, (size_t)zc_min_u64((uint64_t)len, source->len_bytes - at));
-		at += (uint64_t)len;
+		at = zc_min_u64(data - before + (uint64_t)len, until);
+		hash_at(hash, data, source->mem + before, (size_t)(at - data));
 	}
 	return 0;
 }

@@ -11,6 +11,7 @@
 
 #define HASH_HEX_MAX 65 /* with the NUL */
 
+struct badmap;
 struct hash;
 
 /* The default is what this build has of the fastest. */
@@ -33,6 +34,7 @@ struct hash_source {
 	uint64_t len_bytes;
 	uint8_t *mem;
 	size_t cap_bytes;
+	const struct badmap *left_out; /* ranges that are taken for zeros; NULL: none */
 };
 int hash_file(struct hash *hash, const struct hash_source *source, uint64_t *ret_off_bytes);
 

@@ -11,6 +11,7 @@
 
 #include "check.h"
 #include "links.h"
+#include "rescue.h"
 #include "tree.h"
 #include "words.h"
 
@@ -237,6 +238,9 @@ int item_transfer(struct item *item)
 		                      memory_order_relaxed);
 	}
 	res = check_begin(item);
+	if (res == 0) {
+		res = rescue_begin(item);
+	}
 	if (res < 0) {
 		return res;
 	}
@@ -248,6 +252,7 @@ int item_transfer(struct item *item)
 	}
 	if (res == 0) {
 		check_list(item);
+		rescue_tell(item);
 		item->report->items.files++;
 		item_remember(item);
 	}
@@ -443,6 +448,7 @@ int item_run(struct item *item)
 void item_close(struct item *item)
 {
 	check_end(item);
+	rescue_end(item);
 	sink_close(item);
 	if (item->has_target) {
 		target_close(&item->target);

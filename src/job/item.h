@@ -37,6 +37,7 @@ struct hash;
 struct manifest;
 struct parent;
 struct links;
+struct rescue;
 
 struct item {
 	const struct zc_job_cfg *cfg;
@@ -89,9 +90,12 @@ struct item {
 	uint64_t written_before;
 	uint64_t total_bytes; /* length of the result                                      */
 	uint64_t moved[ZC_ROUTE_COUNT];
-	bool changed;      /* the source changed while it was read                      */
-	struct hash *hash; /* check.c's, NULL: nobody wants a digest               */
-	char digest[65];   /* of what was read, when hash is not NULL               */
+	bool changed;          /* the source changed while it was read                      */
+	struct rescue *rescue; /* rescue.c's, NULL: a read error ends the copy           */
+	bool unread_asked;     /* unread.c's: whether there is a map                            */
+	bool unread_was;       /* ... and there was                                             */
+	struct hash *hash;     /* check.c's, NULL: nobody wants a digest               */
+	char digest[65];       /* of what was read, when hash is not NULL               */
 };
 
 /* source.c */

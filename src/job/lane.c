@@ -17,6 +17,7 @@ void lane_init(struct lane *lane, struct zc_progress *progress, struct zc_report
 {
 	*lane = (struct lane){
 		.kit = { .pipe = { -1, -1 }, .progress = progress, .fallbacks = &report->fallbacks },
+		.state_fd = -1,
 		.report = report,
 	};
 }
@@ -166,4 +167,8 @@ void lane_close(struct lane *lane)
 		lane->open = false;
 	}
 	lane_close_pipe(lane);
+	if (lane->state_fd >= 0) {
+		close(lane->state_fd);
+		lane->state_fd = -1;
+	}
 }

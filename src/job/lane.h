@@ -24,6 +24,7 @@ struct lane {
 	bool alone;          /* no second thread: it cannot be had, or other lanes keep the CPUs busy  */
 	struct split *split; /* the second thread, on first need; split.c's                    */
 	void *small_mem;     /* buffers and pool of a small lane                                  */
+	int state_fd;        /* unread.c's: the directory of maps; -1: not open yet              */
 	struct zc_report *report;
 };
 

@@ -60,8 +60,6 @@ static int report_status_of(int code)
 	case -EDQUOT:
 	case -EFBIG:
 		return ZC_STATUS_NO_SPACE;
-	case -EBADMSG:
-		return ZC_STATUS_MISMATCH;
 	default:
 		return ZC_STATUS_SOME_FAILED;
 	}
@@ -69,9 +67,14 @@ static int report_status_of(int code)
 
 void report_error(struct zc_report *report, const char *path, const struct zc_err *err)
 {
+	report->items.failed++;
+	report_range(report, path, err, 0);
+}
+
+void report_range(struct zc_report *report, const char *path, const struct zc_err *err, uint64_t len_bytes)
+{
 	struct zc_item_error *list;
 
-	report->items.failed++;
 	if (report->error_count == REPORT_ERRORS_MAX) {
 		return;
 	}
@@ -86,13 +89,15 @@ void report_error(struct zc_report *report, const char *path, const struct zc_er
 		.code = err->code,
 		.side = err->side,
 		.off_bytes = err->off_bytes,
+		.len_bytes = len_bytes,
 	};
 }
 
 /* The kernel's reason; nothing where the code is our own word for what the message says already. */
 static const char *report_reason(int status, int code)
 {
-	if (code == 0 || code == -EBADMSG || code == -ENOTRECOVERABLE || status == ZC_STATUS_CHANGED) {
+	if (code == 0 || code == -ENOTRECOVERABLE || status == ZC_STATUS_CHANGED ||
+	    status == ZC_STATUS_MISMATCH) {
 		return "";
 	}
 	return strerror(-code);
@@ -221,6 +226,9 @@ static void report_merge_counts(struct zc_report *into, const struct zc_report *
 	}
 	into->leaked_buffers += from->leaked_buffers;
 	into->hardlinks_cut += from->hardlinks_cut;
+	into->unread.files += from->unread.files;
+	into->unread.ranges += from->unread.ranges;
+	into->unread.bytes += from->unread.bytes;
 	into->verify.mismatches += from->verify.mismatches;
 }
 
@@ -347,6 +355,9 @@ static void report_errors(const struct zc_report *report, struct zc_json *json)
 		if (error->off_bytes != ZC_OFF_NONE) {
 			zc_json_u64(json, "offset", error->off_bytes);
 		}
+		if (error->len_bytes != 0) {
+			zc_json_u64(json, "length", error->len_bytes);
+		}
 		if (error->side != ZC_SIDE_NONE) {
 			zc_json_str(json, "side", zc_side_name(error->side));
 		}
@@ -361,6 +372,9 @@ static void report_counts(const struct zc_report *report, struct zc_json *json)
 	zc_json_u64(json, "logical", report->bytes.logical);
 	zc_json_u64(json, "data", report->bytes.data);
 	zc_json_u64(json, "holes", report->bytes.holes);
+	if (report->unread.files != 0) {
+		zc_json_u64(json, "unread", report->unread.bytes);
+	}
 	zc_json_close(json, '}');
 	zc_json_open(json, "items", '{');
 	zc_json_u64(json, "files", report->items.files);
@@ -462,6 +476,11 @@ void zc_report_print(const struct zc_report *report, FILE *file, uint64_t total_
 	if (mode != NULL) {
 		fprintf(file, "zcopy: verified (%s, %s): %llu differ\n", mode, report->verify.algorithm,
 		        (unsigned long long)report->verify.mismatches);
+	}
+	if (report->unread.files != 0) {
+		fprintf(file, "zcopy: %s in %llu ranges of %llu files could not be read\n",
+		        zc_format_size(data, report->unread.bytes), (unsigned long long)report->unread.ranges,
+		        (unsigned long long)report->unread.files);
 	}
 	fprintf(file, "zcopy: %llu %s, %llu skipped, %llu failed\n", (unsigned long long)report->items.files,
 	        copied, (unsigned long long)report->items.skipped, (unsigned long long)report->items.failed);

@@ -18,11 +18,13 @@ void report_say(struct zc_report *report, enum zc_msg_kind kind, const char *for
     __attribute__((format(printf, 3, 4)));
 
 /* One failed item: "PATH: what: strerror", with hint behind it when not NULL. status 0: from the error
- * (no space 5, mismatch 4, else 1). Returns err->code, so that "return report_fail(...)" reads well. */
+ * (no space 5, else 1). Returns err->code, so that "return report_fail(...)" reads well. */
 int report_fail(struct zc_report *report, int status, const char *path, const struct zc_err *err,
                 const char *what, const char *hint);
 /* Counts a failed item and keeps it for the report, without a message. */
 void report_error(struct zc_report *report, const char *path, const struct zc_err *err);
+/* Keeps a range that could not be read, and counts nothing. */
+void report_range(struct zc_report *report, const char *path, const struct zc_err *err, uint64_t len_bytes);
 /* The same in GNU cp's words, for two names: %D and %S in format are the destination's and the source's,
  * quoted as GNU does (%F: the destination's, only if need be); strerror(code) follows when code is not 0. */
 void report_gnu(struct zc_report *report, const char *format, const char *src, const char *dst, int code);

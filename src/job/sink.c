@@ -15,6 +15,7 @@
 #include "check.h"
 #include "item.h"
 #include "meta.h"
+#include "rescue.h"
 
 #define HINT_INPLACE "--inplace would write into the existing file itself"
 
@@ -223,6 +224,9 @@ static int sink_open_regular(struct item *item)
 	if (item->durability == ZC_DURABILITY_AUTO) {
 		item->durability = item->replacing ? ZC_DURABILITY_DATA : ZC_DURABILITY_NONE;
 	}
+	if (item->replacing && S_ISREG(item->target.st.st_mode) && unread_find(item)) {
+		return sink_open_existing(item); /* an earlier run's: only what is missing in it */
+	}
 	/* in place nothing but a file: in a tree a device or FIFO of that name is not what was meant */
 	if (item->replacing && S_ISREG(item->target.st.st_mode) &&
 	    (item->cfg->inplace || item->cfg->attributes_only)) {
@@ -248,6 +252,7 @@ static int sink_open_any(struct item *item)
 	}
 	/* another process's descriptor (/proc/PID/fd/N) may be a file without a name to replace */
 	if (item->target.exists && (item->target.magic || !S_ISREG(item->target.st.st_mode))) {
+		(void)unread_find(item);
 		return sink_open_existing(item);
 	}
 	return sink_open_regular(item);
@@ -428,7 +433,9 @@ static int sink_attributes(struct item *item)
 static int sink_sync(struct item *item)
 {
 	unsigned caps = item->dst.shape.caps;
-	bool wanted = item->durability == ZC_DURABILITY_DATA || item->durability == ZC_DURABILITY_FULL ||
+	/* a map speaks of what is durable */
+	bool wanted = (item->rescue != NULL && (item->rescue->going_on || item->rescue->bad.count > 0)) ||
+	              item->durability == ZC_DURABILITY_DATA || item->durability == ZC_DURABILITY_FULL ||
 	              (item->durability == ZC_DURABILITY_AUTO && (caps & ZC_CAP_BLOCK));
 	uint64_t from = zc_now_ns();
 	int res;
@@ -524,8 +531,14 @@ int sink_publish(struct item *item)
 		sink_drop_cache(item);
 		res = item->committing ? sink_flush(item) : 0; /* in place there is nothing to keep back */
 	}
+	if (res == 0) {
+		unread_keep(item);
+	}
 	if (res == 0 && item->committing) {
 		res = sink_rename(item);
+		if (res != 0) {
+			unread_drop(item);
+		}
 	}
 	if (res == 0) {
 		/* NFS, FUSE and quotas may speak up only now */

@@ -570,7 +570,7 @@ static bool tree_is_plain(const struct zc_job_cfg *cfg)
 	       !cfg->attributes_only && !cfg->dry_run && !cfg->debug && !cfg->explain && !cfg->set_context &&
 	       cfg->sparse == ZC_WHEN_AUTO && cfg->reflink != ZC_WHEN_ALWAYS && cfg->route == ZC_ROUTE_AUTO &&
 	       cfg->engine == ZC_ENGINE_AUTO && cfg->direct != ZC_WHEN_ALWAYS &&
-	       cfg->cache != ZC_CACHE_DROP &&
+	       cfg->cache != ZC_CACHE_DROP && cfg->on_read_error == ZC_ON_READ_ERROR_FAIL &&
 	       (cfg->durability == ZC_DURABILITY_AUTO || cfg->durability == ZC_DURABILITY_NONE);
 }
 

@@ -28,7 +28,7 @@ usage_error
 begin 'words that are not in the list'
 data 10 1 a
 for option in --engine=warp --route=warp --direct=maybe --cache=x --durability=x --reflink=x --sparse=x \
-	--update=x --numa=x --hugepages=x --progress=x --on-change=x --engine= --route= --preserve=x,y --preserve= \
+	--update=x --numa=x --hugepages=x --progress=x --on-change=x --on-read-error=x --engine= --route= --preserve=x,y --preserve= \
 	--no-preserve=z --backup=x --backup=n '--exclude=['; do
 	expect 2 zcopy "$option" a b
 	usage_error

@@ -11,7 +11,8 @@ N, S, B, F = (int,), (str,), (bool,), (int, float)
 ROUTE = {"files": N, "bytes": N}
 SCHEMA = {
     "schema": S, "version": S, "ok": B, "exit_code": N,
-    "bytes": {"logical": N, "data": N, "holes": N},
+    "bytes": {"logical": N, "data": N, "holes": N,
+              "unread": N},  # what --on-read-error has left out
     "items": {"files": N, "directories": N, "symlinks": N, "hardlinks": N, "specials": N,
               "skipped": N, "failed": N, "links_cut": N},  # siblings of replaced files that keep the old one
     "seconds": {"total": F, "copy": F, "durable": F}, "cpu_seconds": {"user": F, "system": F},
@@ -22,7 +23,9 @@ SCHEMA = {
     "fallbacks": [{"from": S, "to": S, "op": S, "reason": S, "count": N}],
     "verify": {"mode": S, "algorithm": S, "mismatches": N},
     "durability": S,
-    "errors": [{"path": S, "path_b64": S, "op": S, "errno": S, "offset": N, "side": S}],
+    "errors": [{"path": S, "path_b64": S, "op": S, "errno": S, "offset": N,
+                "length": N,  # of a range that could not be read
+                "side": S}],
 }
 REQUIRED = ("schema", "version", "ok", "exit_code", "bytes", "items", "seconds", "cpu_seconds", "routes")
 

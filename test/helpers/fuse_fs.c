@@ -16,6 +16,7 @@
  *   --flip-write=OFF       the byte at OFF of a file is stored with all its bits turned round; the page cache
  *                          of the kernel has it right
  *   --flip-read=OFF        ... is stored right and read wrong
+ *   --bad=ERRNO:OFF:LEN    a read that touches these bytes of a file gives that number; up to 16 of them
  *   --refuse=OP[,OP]...    EOPNOTSUPP from copy_file_range, fallocate, link, rename2 (flags), xattr, chown
  *   --fail=OP:ERRNO[:OFF]  that number from read, write (at or beyond OFF), flush, fsync, create, rename,
  *                          chmod, utimens, release
@@ -48,6 +49,11 @@ static struct {
 	const char *dir;  /* how directories lie */
 	off_t flip_write; /* -1: none */
 	off_t flip_read;
+	struct {
+		int code;
+		off_t off, end;
+	} bad[16];
+	unsigned bad_count;
 	const char *refuse;
 	const char *fail_op;
 	int fail_errno;
@@ -265,6 +271,9 @@ static int fs_read(const char *path, char *buf, size_t size, off_t off, struct f
 	int err = failing("read", off + (off_t)size);
 
 	(void)path;
+	for (unsigned i = 0; i < fs.bad_count && !err; i++) {
+		err = off < fs.bad[i].end && off + (off_t)size > fs.bad[i].off ? -fs.bad[i].code : 0;
+	}
 	if (err) {
 		return err;
 	}
@@ -457,6 +466,23 @@ static void parse_fail(char *text)
 	fs.fail_off = off ? atoll(off + 1) : 0;
 }
 
+/* ERRNO:OFF:LEN */
+static bool parse_bad(const char *text)
+{
+	int code;
+	long long off;
+	long long len;
+
+	if (fs.bad_count == sizeof(fs.bad) / sizeof(fs.bad[0]) ||
+	    sscanf(text, "%d:%lld:%lld", &code, &off, &len) != 3) {
+		return false;
+	}
+	fs.bad[fs.bad_count].code = code;
+	fs.bad[fs.bad_count].off = off;
+	fs.bad[fs.bad_count++].end = off + len;
+	return true;
+}
+
 static bool parse_switch(char *arg)
 {
 	if (!strcmp(arg, "--lying-holes")) {
@@ -477,6 +503,8 @@ static bool parse_switch(char *arg)
 		fs.flip_write = atoll(arg + 13);
 	} else if (!strncmp(arg, "--flip-read=", 12)) {
 		fs.flip_read = atoll(arg + 12);
+	} else if (!strncmp(arg, "--bad=", 6)) {
+		return parse_bad(arg + 6);
 	} else if (!strncmp(arg, "--refuse=", 9)) {
 		fs.refuse = arg + 9;
 	} else if (!strncmp(arg, "--fail=", 7)) {

@@ -39,7 +39,7 @@ static void there_and_back(void **state)
 {
 	struct badmap map = {
 		.src = { .size_bytes = 1ull << 40, .ino = UINT64_MAX, .mtime_s = -1, .mtime_ns = 999999999 },
-		.dst = { .size_bytes = 1ull << 40, .mtime_s = 77, .open = true },
+		.dst = { .size_bytes = 1ull << 40, .mtime_s = 77, .open = true, .old = true },
 	};
 	struct badmap again;
 	const char *why;
@@ -70,7 +70,9 @@ static void there_and_back(void **state)
 	assert_int_equal(again.src.mtime_s, -1);
 	assert_int_equal(again.src.mtime_ns, 999999999);
 	assert_false(again.src.open);
+	assert_false(again.src.old);
 	assert_true(again.dst.open);
+	assert_true(again.dst.old);
 	assert_int_equal(again.dst.mtime_s, 77);
 	badmap_clear(&map);
 	badmap_clear(&again);
