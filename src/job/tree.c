@@ -589,6 +589,17 @@ static bool tree_tells_late(int dst_fd)
 	return false;
 }
 
+/* What it was given. */
+static void tree_let_go(struct node *root, struct pairs *pairs, int src_fd, int dst_fd)
+{
+	node_free(root);
+	pairs_free(pairs);
+	close(src_fd);
+	if (dst_fd >= 0) {
+		close(dst_fd);
+	}
+}
+
 int tree_open(struct tree **ret_tree, const struct tree_start *start)
 {
 	struct tree *tree = calloc(1, sizeof(*tree));
@@ -596,7 +607,7 @@ int tree_open(struct tree **ret_tree, const struct tree_start *start)
 	unsigned window;
 
 	if (tree == NULL) {
-		node_free(start->root);
+		tree_let_go(start->root, start->pairs, start->src_fd, start->dst_fd);
 		return -ENOMEM;
 	}
 	tree->ops = start->ops != NULL ? start->ops : &entry_ops;
@@ -662,12 +673,7 @@ void tree_close(struct tree *tree, struct zc_report *report)
 	report->lanes = (unsigned)zc_max_u64(report->lanes, lanes);
 	report_merge(report, &tree->said);
 	report_fini(&tree->said);
-	node_free(tree->root);
-	pairs_free(tree->pairs);
-	close(tree->root_src_fd);
-	if (tree->root_dst_fd >= 0) {
-		close(tree->root_dst_fd);
-	}
+	tree_let_go(tree->root, tree->pairs, tree->root_src_fd, tree->root_dst_fd);
 	pthread_mutex_destroy(&tree->lock);
 	pthread_cond_destroy(&tree->wake);
 	free(tree);
