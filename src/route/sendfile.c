@@ -50,7 +50,7 @@ static int sendfile_move(struct zc_kit *kit, struct zc_leg *leg)
 		if (errno == EINTR) {
 			continue;
 		}
-		if (errno == EAGAIN) {
+		if (errno == EAGAIN && !(leg->dst->shape.caps & ZC_CAP_REG)) { /* a file has no readiness */
 			if (kernel_wait(dst_fd, true) < 0) {
 				return kernel_fail(leg, ZC_SIDE_NONE, "sendfile", -ECANCELED);
 			}
