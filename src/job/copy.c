@@ -488,6 +488,16 @@ static bool source_changed(const struct item *item, const struct stat *now)
 	       then->st_mtim.tv_nsec != now->st_mtim.tv_nsec;
 }
 
+/* The source ended before its size, and has that size still: one of the two is wrong. What has no blocks
+ * (/proc, /sys) only says a size, and cp takes what comes. */
+static bool source_fell_short(const struct pass *pass, const struct stat *now)
+{
+	const struct item *item = pass->item;
+
+	return pass->eof && (item->src.shape.caps & ZC_CAP_REG) && !item->cfg->gnu_cp && now->st_blocks > 0 &&
+	       pass->at_bytes + item->src.shape.base_bytes < (uint64_t)now->st_size;
+}
+
 /* From the start again: an empty destination, the source as it is now. */
 static int copy_again(struct item *item, const struct stat *now)
 {
@@ -579,7 +589,9 @@ static int copy_changed(struct pass *pass, const struct stat *now)
 	}
 	report_status(item->report, ZC_STATUS_CHANGED);
 	item_fail(item, ZC_SIDE_SRC, ZC_STATUS_CHANGED, "fstat", 0,
-	          "changed while it was read; copied as it was read", NULL);
+	          source_fell_short(pass, now) ? "ended before its size; copied as it was read"
+	                                       : "changed while it was read; copied as it was read",
+	          NULL);
 	item->report->items.failed--; /* it was copied */
 	return 0;
 }
@@ -645,7 +657,7 @@ static int copy_passes(struct item *item, struct pass *pass, struct stat *ret_no
 			res = copy_without_ring(item, attempt);
 			*ret_now = item->src_st;
 		} else if (res == 0) {
-			*ret_changed = source_changed(item, ret_now);
+			*ret_changed = source_changed(item, ret_now) || source_fell_short(pass, ret_now);
 			if (!*ret_changed || attempt > 0 || !copy_may_retry(item, ret_now)) {
 				return 0;
 			}
