@@ -5,13 +5,16 @@
  * comes from the environment:
  *   ZC_FAULT=CALL:N:ERRNO   the N-th CALL is not performed and fails with that number
  *   ZC_FAULT=CALL:N:sLEN    the N-th CALL is performed with at most LEN bytes: a short result
+ *   ZC_FAULT=CALL:N:s-LEN   ... with LEN bytes less than asked
  *   ZC_FAULT=CALL:N:ERRNO+  and all that follow
- *   ZC_FAULT=any:N:!SIGNAL  that signal comes just before the N-th step: a call of any kind but those for
- *                           memory, or a completion of a ring that is taken up
+ *   ZC_FAULT=any:N:!SIGNAL  the N-th step gets that signal before it is performed: a call of any kind but
+ *                           those for memory, or a completion of a ring that is looked at
  *   ZC_FAULT_LOG=FD         at exit one line goes there: what was hit how often, and what has leaked
- *
  * A close that fails closes all the same, as Linux does. Counters are atomic: helper threads call, too.
+ * What goes through a ring is in wrap_ring.c; serve.c starts one run after the other.
  */
+#include "wrap.h"
+
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -35,6 +38,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "zcopy/mem.h"
+
 /* The names behind _FILE_OFFSET_BITS=64: glibc's have a suffix, musl's have not. */
 #ifdef __GLIBC__
 #define LFS(name) name##64
@@ -45,21 +50,7 @@
 #define REAL(name)  PASTE(__real_, name)
 #define WRAP(name)  PASTE(__wrap_, name)
 
-/* clang-format off */
-#define CALLS(X) \
-	X(open) X(openat) X(fstat) X(fstatat) X(statx) X(fstatfs) X(faccessat) X(readlinkat) X(lseek) \
-	X(ftruncate) X(fallocate) X(posix_fadvise) X(sync_file_range) X(fchown) X(fchmod) X(fsetxattr) \
-	X(fgetxattr) X(flistxattr) X(fremovexattr) X(futimens) X(fdatasync) X(fsync) X(linkat) X(renameat) \
-	X(renameat2) X(unlinkat) X(close) X(flock) X(fcntl) X(ioctl) X(pread) X(pwrite) X(preadv2) X(read) \
-	X(write) X(copy_file_range) X(sendfile) X(splice) X(poll) X(pipe2) X(pipe) X(syscall) X(mmap) \
-	X(madvise) X(pthread_create) X(getrandom) X(sched_setaffinity) X(mkdirat) X(symlinkat) X(mknodat) \
-	X(utimensat) X(fchmodat) X(fchownat) X(malloc) X(calloc) \
-	X(posix_memalign) X(strdup)
-/* clang-format on */
-
-#define CALL_ENUM(name) CALL_##name,
 #define CALL_NAME(name) #name,
-enum call { CALLS(CALL_ENUM) CALL_COUNT };
 static const char *const call_names[CALL_COUNT] = { CALLS(CALL_NAME) };
 
 #define FD_MAX 1024
@@ -73,8 +64,9 @@ static struct {
 	enum call call; /* CALL_COUNT: none */
 	unsigned at;
 	bool from_then_on;
-	int code; /* errno, or 0: a short result */
-	size_t len_bytes;
+	int code;       /* errno, or 0: a short result       */
+	long len_bytes; /* of that; negative: so much is cut */
+	atomic_uint lost_buffers;
 	int log_fd;
 	bool open_at_start[FD_MAX];
 } fault = { .call = CALL_COUNT, .log_fd = -1 };
@@ -89,12 +81,11 @@ static void step(void)
 	}
 }
 
-/* Is this the one? Counts it in any case. */
-static bool due(enum call call)
+bool wrap_due(enum call call)
 {
 	unsigned n = atomic_fetch_add(&fault.hits[call], 1) + 1;
 
-	if (call < CALL_malloc) { /* those for memory stand last */
+	if (call < CALL_malloc) { /* those for memory and of rings stand last */
 		step();
 	}
 	if (call != fault.call || (n != fault.at && !(fault.from_then_on && n > fault.at))) {
@@ -104,23 +95,27 @@ static bool due(enum call call)
 	return true;
 }
 
-static bool fails(enum call call)
+bool wrap_fails(enum call call)
 {
-	if (!due(call)) {
+	if (!wrap_due(call)) {
 		return false;
 	}
 	errno = fault.code;
 	return true;
 }
 
-/* For calls that move bytes: fails, or makes the length short. */
-static bool fails_or_clamps(enum call call, size_t *len)
+bool wrap_fails_or_clamps(enum call call, size_t *len)
 {
-	if (!due(call)) {
+	long most = fault.len_bytes;
+
+	if (!wrap_due(call)) {
 		return false;
 	}
 	if (fault.code == 0) {
-		*len = *len < fault.len_bytes ? *len : fault.len_bytes;
+		if (most < 0) {
+			most = (long)*len + most < 1 ? 1 : (long)*len + most;
+		}
+		*len = *len < (size_t)most ? *len : (size_t)most;
 		return false;
 	}
 	errno = fault.code;
@@ -134,7 +129,7 @@ static bool fails_or_clamps(enum call call, size_t *len)
 	type WRAP(name) params;                                                                              \
 	type WRAP(name) params                                                                               \
 	{                                                                                                    \
-		return fails(CALL_##call) ? (bad) : REAL(name) args;                                         \
+		return wrap_fails(CALL_##call) ? (bad) : REAL(name) args;                                    \
 	}
 #define FORM_LFS(type, bad, call, params, args) FORM(type, bad, call, LFS(call), params, args)
 #define FORM_LEN(call, name, params, args)                                                                   \
@@ -142,7 +137,7 @@ static bool fails_or_clamps(enum call call, size_t *len)
 	ssize_t WRAP(name) params;                                                                           \
 	ssize_t WRAP(name) params                                                                            \
 	{                                                                                                    \
-		return fails_or_clamps(CALL_##call, &len) ? -1 : REAL(name) args;                            \
+		return wrap_fails_or_clamps(CALL_##call, &len) ? -1 : REAL(name) args;                       \
 	}
 
 FORM_LFS(int, -1, fstat, (int fd, struct stat *st), (fd, st))
@@ -175,15 +170,17 @@ FORM(int, -1, renameat, renameat, (int fd, const char *from, int to_fd, const ch
      (fd, from, to_fd, to))
 FORM(int, -1, renameat2, renameat2, (int fd, const char *from, int to_fd, const char *to, unsigned flags),
      (fd, from, to_fd, to, flags))
-FORM(int, -1, mkdirat, mkdirat, (int fd, const char *name, mode_t mode), (fd, name, mode))
-FORM(int, -1, symlinkat, symlinkat, (const char *text, int fd, const char *name), (text, fd, name))
-FORM(int, -1, mknodat, mknodat, (int fd, const char *name, mode_t mode, dev_t dev), (fd, name, mode, dev))
-FORM(int, -1, utimensat, utimensat, (int fd, const char *name, const struct timespec times[2], int flags),
-     (fd, name, times, flags))
+FORM(int, -1, unlinkat, unlinkat, (int fd, const char *name, int flags), (fd, name, flags))
 FORM(int, -1, fchmodat, fchmodat, (int fd, const char *name, mode_t mode, int flags), (fd, name, mode, flags))
 FORM(int, -1, fchownat, fchownat, (int fd, const char *name, uid_t uid, gid_t gid, int flags),
      (fd, name, uid, gid, flags))
-FORM(int, -1, unlinkat, unlinkat, (int fd, const char *name, int flags), (fd, name, flags))
+FORM(int, -1, utimensat, utimensat, (int fd, const char *name, const struct timespec times[2], int flags),
+     (fd, name, times, flags))
+FORM(int, -1, mkdirat, mkdirat, (int fd, const char *name, mode_t mode), (fd, name, mode))
+FORM(int, -1, mknodat, mknodat, (int fd, const char *name, mode_t mode, dev_t dev), (fd, name, mode, dev))
+FORM(int, -1, symlinkat, symlinkat, (const char *target, int fd, const char *name), (target, fd, name))
+FORM(int, -1, memfd_create, memfd_create, (const char *name, unsigned flags), (name, flags))
+FORM(int, -1, mprotect, mprotect, (void *at, size_t len, int prot), (at, len, prot))
 FORM(int, -1, flock, flock, (int fd, int op), (fd, op))
 FORM(int, -1, poll, poll, (struct pollfd * fds, nfds_t count, int timeout_ms), (fds, count, timeout_ms))
 FORM(int, -1, pipe2, pipe2, (int fds[2], int flags), (fds, flags))
@@ -229,7 +226,7 @@ FORM(ssize_t, -1, preadv2, PREADV2, (int fd, const struct iovec *iov, int count,
 int WRAP(close)(int fd);
 int WRAP(close)(int fd)
 {
-	bool bad = fails(CALL_close);
+	bool bad = wrap_fails(CALL_close);
 	int code = errno;
 	int ret = REAL(close)(fd);
 
@@ -251,7 +248,7 @@ int WRAP(LFS(open))(const char *name, int flags, ...);
 int WRAP(LFS(open))(const char *name, int flags, ...)
 {
 	OPEN_MODE(flags, flags)
-	return fails(CALL_open) ? -1 : REAL(LFS(open))(name, flags, mode);
+	return wrap_fails(CALL_open) ? -1 : REAL(LFS(open))(name, flags, mode);
 }
 
 int REAL(LFS(openat))(int fd, const char *name, int flags, ...);
@@ -259,7 +256,7 @@ int WRAP(LFS(openat))(int fd, const char *name, int flags, ...);
 int WRAP(LFS(openat))(int fd, const char *name, int flags, ...)
 {
 	OPEN_MODE(flags, flags)
-	return fails(CALL_openat) ? -1 : REAL(LFS(openat))(fd, name, flags, mode);
+	return wrap_fails(CALL_openat) ? -1 : REAL(LFS(openat))(fd, name, flags, mode);
 }
 
 #define ONE_MORE(last)                                                                                       \
@@ -273,7 +270,7 @@ int WRAP(LFS(fcntl))(int fd, int op, ...);
 int WRAP(LFS(fcntl))(int fd, int op, ...)
 {
 	ONE_MORE(op)
-	return fails(CALL_fcntl) ? -1 : REAL(LFS(fcntl))(fd, op, arg);
+	return wrap_fails(CALL_fcntl) ? -1 : REAL(LFS(fcntl))(fd, op, arg);
 }
 
 int REAL(ioctl)(int fd, unsigned long op, ...);
@@ -281,7 +278,7 @@ int WRAP(ioctl)(int fd, unsigned long op, ...);
 int WRAP(ioctl)(int fd, unsigned long op, ...)
 {
 	ONE_MORE(op)
-	return fails(CALL_ioctl) ? -1 : REAL(ioctl)(fd, op, arg);
+	return wrap_fails(CALL_ioctl) ? -1 : REAL(ioctl)(fd, op, arg);
 }
 
 long REAL(syscall)(long number, ...);
@@ -296,7 +293,7 @@ long WRAP(syscall)(long number, ...)
 		a[i] = va_arg(args, long);
 	}
 	va_end(args);
-	return fails(CALL_syscall) ? -1 : REAL(syscall)(number, a[0], a[1], a[2], a[3], a[4], a[5]);
+	return wrap_fails(CALL_syscall) ? -1 : REAL(syscall)(number, a[0], a[1], a[2], a[3], a[4], a[5]);
 }
 
 /* The engine's own: what a ring has answered is taken up. */
@@ -306,6 +303,17 @@ int WRAP(zc_req_step)(void *req, int64_t result)
 {
 	step();
 	return REAL(zc_req_step)(req, result);
+}
+
+/* A buffer that the kernel may own for ever is not given back either: a ring that failed loses some. */
+unsigned REAL(zc_pool_destroy)(struct zc_pool *pool);
+unsigned WRAP(zc_pool_destroy)(struct zc_pool *pool);
+unsigned WRAP(zc_pool_destroy)(struct zc_pool *pool)
+{
+	unsigned lost = REAL(zc_pool_destroy)(pool);
+
+	atomic_fetch_add(&fault.lost_buffers, lost);
+	return lost;
 }
 
 /* ---- the plan, and the account at the end */
@@ -375,7 +383,7 @@ static unsigned thread_count(void)
 	return count;
 }
 
-__attribute__((constructor)) static void plan(void)
+void wrap_plan(void)
 {
 	const char *log = getenv("ZC_FAULT_LOG");
 	const char *text = getenv("ZC_FAULT");
@@ -384,6 +392,7 @@ __attribute__((constructor)) static void plan(void)
 	unsigned at;
 
 	fault.log_fd = log ? atoi(log) : -1;
+	memset(fault.hits, 0, sizeof(fault.hits));
 	each_fd(note);
 	if (!text) {
 		return;
@@ -399,7 +408,7 @@ __attribute__((constructor)) static void plan(void)
 	fault.at = at;
 	fault.from_then_on = strchr(what, '+') != NULL;
 	if (what[0] == 's') {
-		fault.len_bytes = strtoul(what + 1, NULL, 10);
+		fault.len_bytes = strtol(what + 1, NULL, 10);
 	} else {
 		fault.code = atoi(what);
 	}
@@ -411,6 +420,11 @@ __attribute__((constructor)) static void plan(void)
 	if (fault.call == CALL_COUNT) {
 		abort();
 	}
+}
+
+__attribute__((constructor)) static void start(void)
+{
+	wrap_plan();
 }
 
 /* A thread that was joined may stand in /proc for a moment longer: one that stays is a leak. */
@@ -426,14 +440,15 @@ static unsigned threads_left(void)
 
 __attribute__((destructor)) static void account(void)
 {
-	char line[2048];
+	char line[4096];
 	int len;
 
 	if (fault.log_fd < 0) {
 		return;
 	}
-	len = snprintf(line, sizeof(line), "fired=%d fds=%u threads=%u steps=%u", atomic_load(&fault.fired),
-	               each_fd(is_leak), threads_left(), atomic_load(&fault.steps));
+	len = snprintf(line, sizeof(line), "fired=%d fds=%u threads=%u buffers=%u steps=%u",
+	               atomic_load(&fault.fired), each_fd(is_leak), threads_left(),
+	               atomic_load(&fault.lost_buffers), atomic_load(&fault.steps));
 	for (int call = 0; call < CALL_COUNT; call++) {
 		unsigned hits = atomic_load(&fault.hits[call]);
 
