@@ -42,32 +42,24 @@ static int fault(size_t *len, bool is_write)
 	return code;
 }
 
-#ifdef __GLIBC__ /* with large files, these are the names behind pread and pwrite */
-#define REAL(call) __real_##call##64
-#define WRAP(call) __wrap_##call##64
-#else
-#define REAL(call) __real_##call
-#define WRAP(call) __wrap_##call
-#endif
-
-ssize_t REAL(pread)(int fd, void *mem, size_t len, off_t off);
-ssize_t WRAP(pread)(int fd, void *mem, size_t len, off_t off);
-ssize_t WRAP(pread)(int fd, void *mem, size_t len, off_t off)
+ssize_t FUZZ_REAL(pread)(int fd, void *mem, size_t len, off_t off);
+ssize_t FUZZ_WRAP(pread)(int fd, void *mem, size_t len, off_t off);
+ssize_t FUZZ_WRAP(pread)(int fd, void *mem, size_t len, off_t off)
 {
 	int code = fault(&len, false);
 
 	errno = code;
-	return code != 0 ? -1 : REAL(pread)(fd, mem, len, off);
+	return code != 0 ? -1 : FUZZ_REAL(pread)(fd, mem, len, off);
 }
 
-ssize_t REAL(pwrite)(int fd, const void *mem, size_t len, off_t off);
-ssize_t WRAP(pwrite)(int fd, const void *mem, size_t len, off_t off);
-ssize_t WRAP(pwrite)(int fd, const void *mem, size_t len, off_t off)
+ssize_t FUZZ_REAL(pwrite)(int fd, const void *mem, size_t len, off_t off);
+ssize_t FUZZ_WRAP(pwrite)(int fd, const void *mem, size_t len, off_t off);
+ssize_t FUZZ_WRAP(pwrite)(int fd, const void *mem, size_t len, off_t off)
 {
 	int code = fault(&len, true);
 
 	errno = code;
-	return code != 0 ? -1 : REAL(pwrite)(fd, mem, len, off);
+	return code != 0 ? -1 : FUZZ_REAL(pwrite)(fd, mem, len, off);
 }
 
 /* ---- an engine that keeps what it is given until it is asked, and then takes any of it */

@@ -15,6 +15,15 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len_bytes);
 
+/* The linker's names for a call that is wrapped; with large files glibc has others behind it. */
+#ifdef __GLIBC__
+#define FUZZ_REAL(call) __real_##call##64
+#define FUZZ_WRAP(call) __wrap_##call##64
+#else
+#define FUZZ_REAL(call) __real_##call
+#define FUZZ_WRAP(call) __wrap_##call
+#endif
+
 struct fuzz_input {
 	const uint8_t *at;
 	size_t left;
