@@ -79,7 +79,7 @@ static void write_journal(struct journal *journal, struct fuzz_input *input, uin
 	for (unsigned i = 0; i < JOURNAL_HEAD_WORDS; i++) {
 		head.word[i] = fuzz_byte(input) * 0x1000001ull;
 	}
-	head.word[JOURNAL_SRC_SIZE] = 64 * ZC_MIB * EXTENTS_MAX;
+	head.word[JOURNAL_SRC_SIZE] = 1 + fuzz_byte(input) * 8192u; /* what is said beyond it is no good */
 	zc_verify(journal_begin(journal, &head) == 0);
 	for (unsigned i = 0; i < count; i++) {
 		end += 1 + fuzz_byte(input) * 1024u;
@@ -87,6 +87,20 @@ static void write_journal(struct journal *journal, struct fuzz_input *input, uin
 	}
 	*ret_len = (size_t)pread(journal->fd, mem, BYTES_MAX, 0);
 	zc_verify(*ret_len == JOURNAL_HEAD_BYTES + count * JOURNAL_EXTENT_BYTES);
+}
+
+static void sign(uint8_t mem[BYTES_MAX], size_t len)
+{
+	uint32_t crc = crc32c(0, mem, JOURNAL_HEAD_BYTES - 8);
+
+	for (size_t at = JOURNAL_HEAD_BYTES; at <= len; at += JOURNAL_EXTENT_BYTES) {
+		for (unsigned i = 0; i < 8; i++) {
+			mem[at - 8 + i] = i < 4 ? (uint8_t)(crc >> (8 * i)) : 0;
+		}
+		if (at + JOURNAL_EXTENT_BYTES <= len) {
+			crc = crc32c(crc, mem + at, JOURNAL_EXTENT_BYTES - 8);
+		}
+	}
 }
 
 /* One change. Returns the new length. */
@@ -97,7 +111,7 @@ static size_t change(uint8_t mem[BYTES_MAX], size_t len, struct fuzz_input *inpu
 	size_t from = JOURNAL_HEAD_BYTES + fuzz_byte(input) % EXTENTS_MAX * JOURNAL_EXTENT_BYTES;
 	size_t to = JOURNAL_HEAD_BYTES + at % EXTENTS_MAX * JOURNAL_EXTENT_BYTES;
 
-	switch (kind % 5) {
+	switch (kind % 6) {
 	case 0: /* a torn end */
 		return at < len ? at : len;
 	case 1: /* a record of elsewhere */
@@ -111,8 +125,11 @@ static size_t change(uint8_t mem[BYTES_MAX], size_t len, struct fuzz_input *inpu
 			mem[i] = (uint8_t)fuzz_byte(input);
 		}
 		return len;
+	case 4: /* by somebody who knows CRCs */
+		sign(mem, len);
+		return len;
 	default:
-		mem[at] ^= (uint8_t)(1u << (kind / 5 % 8));
+		mem[at] ^= (uint8_t)(1u << (kind / 6 % 8));
 		return len;
 	}
 }
