@@ -75,6 +75,12 @@ for how in zero skip; do
 	done
 done
 
+begin 'no byte is left to be shared or copied unread'
+data 300000 1 a
+expect 0 zcopy --on-read-error=skip --explain a b
+says 'route: buffer first: read errors are to be got around'
+same a b
+
 setting '--resume goes on, too, and then knows that it is complete'
 expect 1 zcopy -p --on-read-error=zero m/a out
 expect 1 zcopy -p --resume m/a out
@@ -83,6 +89,16 @@ disk "--bad=5:0:$A" "--bad=5:$((A + P)):$((B - A - P))" "--bad=5:$((B + 2 * P)):
 expect 0 zcopy -p --resume m/a out
 same back/a out
 equal "$(maps)" 0 maps
+
+setting 'going on ends halfway: what is there by then stays, and only the rest is missing'
+expect 1 zcopy --on-read-error=zero m/a out
+disk
+expect 5 sh -c "ulimit -f $((B / 1024)); exec $ZCOPY --on-read-error=zero m/a out"
+says 'cannot write'
+mapped "$B" 2
+disk "--bad=5:0:$B" "--bad=5:$((B + 2 * P)):$SIZE"
+expect 0 zcopy --on-read-error=zero m/a out
+same back/a out
 
 setting 'a source, a destination that is another by now; a map that is none: copied anew'
 for what in source destination garbage; do
@@ -113,6 +129,10 @@ awk -v n=$SIZE 'BEGIN { while (n-- > 0) printf "x" }' >old && cp old out
 cp back/a mixed
 dd if=old of=mixed bs="$P" skip=25 seek=25 count=1 conv=notrunc 2>/dev/null
 dd if=old of=mixed bs="$P" skip=500 seek=500 count=2 conv=notrunc 2>/dev/null
+expect 1 zcopy --inplace --on-read-error=zero --verify m/a out
+says 'zeros in out'
+same holed out
+cp old out
 expect 1 zcopy --inplace --on-read-error=skip --verify --hash=sha256 --manifest=sums m/a out
 says 'left as they were in out'
 same mixed out
@@ -161,14 +181,17 @@ same want out
 [ "$(blocks_of out)" -lt 20000 ] || fail 'the holes are filled'
 
 setting 'in a tree each file has its own; -u and --resume do not pass it by'
-rm -f holed && mkdir back/d && data 9000 2 back/d/small && data 300 3 back/d/good
+rm -f holed && mkdir back/d && data $((27 * P)) 2 back/d/small && data 300 3 back/d/tiny && : >back/d/empty
 cp back/a back/d/b
+disk --dir=files --bad=5:0:1
 expect 1 zcopy -a --on-read-error=zero --report=r m out
-is_report r "r['items']['failed'] == 2 and r['items']['files'] == 4 and r['bytes']['unread'] == 6 * $P"
-same back/d/small out/d/small
-equal "$(maps)" 2 maps
+is_report r "r['items']['failed'] == 4 and r['items']['files'] == 5 and r['bytes']['unread'] == 3 * $P + 300"
+for file in a d/small d/tiny d/b d/empty; do
+	equal "$(tail -c +$((P + 1)) out/$file | cksum)" "$(tail -c +$((P + 1)) back/$file | cksum)" "the rest of $file"
+done
+equal "$(maps)" 4 maps
 expect 1 zcopy -a --resume --on-read-error=zero -T m out
-equal "$(maps)" 2 maps
+equal "$(maps)" 4 maps
 disk
 expect 0 zcopy -a -u --on-read-error=zero -T m out
 equal "$(maps)" 0 maps

@@ -11,6 +11,7 @@
 
 #include <cmocka.h>
 
+#include "badmap.h"
 #include "sha256.h"
 
 static const enum zc_hash kinds[] = { ZC_HASH_XXH3, ZC_HASH_CRC32C, ZC_HASH_SHA256 };
@@ -216,11 +217,62 @@ static void files(void **state)
 	close(fd);
 }
 
+/* Ranges that are left out count as zeros, wherever they begin and end, and are not read. */
+static void left_out(void **state)
+{
+	static const struct badmap_range cases[][3] = {
+		{ { .off_bytes = 0, .len_bytes = 1 } },
+		{ { .off_bytes = 0, .len_bytes = sizeof(data) } },
+		{ { .off_bytes = 1, .len_bytes = 4096 }, { .off_bytes = 5000, .len_bytes = 3 } },
+		{ { .off_bytes = 4095, .len_bytes = 2 }, { .off_bytes = 4097, .len_bytes = 4095 } },
+		{ { .off_bytes = 70000, .len_bytes = 100000 }, { .off_bytes = 299999, .len_bytes = 1 } },
+		{ { .off_bytes = 8192, .len_bytes = 8192 }, { .off_bytes = 290000, .len_bytes = 1 << 20 } },
+	};
+	char path[] = "/tmp/unit_job_hash.XXXXXX";
+	int fd = mkstemp(path);
+	uint8_t mem[4096];
+	struct hash_source source = { .fd = fd, .fd_plain = -1, .mem = mem, .cap_bytes = sizeof(mem) };
+	uint8_t *want = malloc(sizeof(data));
+	char expected[HASH_HEX_MAX];
+	char hex[HASH_HEX_MAX];
+	struct hash *hash;
+	uint64_t off = 0;
+
+	(void)state;
+	assert_true(fd >= 0);
+	assert_int_equal(unlink(path), 0);
+	assert_int_equal(pwrite(fd, data, sizeof(data), 0), sizeof(data));
+	assert_int_equal(hash_new(&hash, ZC_HASH_CRC32C), 0);
+	source.len_bytes = sizeof(data);
+	for (size_t i = 0; i < ZC_ARRAY_LEN(cases); i++) {
+		struct badmap map = { 0 };
+
+		memcpy(want, data, sizeof(data));
+		for (size_t n = 0; n < 3 && cases[i][n].len_bytes > 0; n++) {
+			const struct badmap_range *range = &cases[i][n];
+
+			assert_int_equal(badmap_add(&map, range), 0);
+			memset(want + range->off_bytes, 0,
+			       zc_min_u64(range->len_bytes, sizeof(data) - range->off_bytes));
+		}
+		source.left_out = &map;
+		assert_int_equal(hash_file(hash, &source, &off), 0);
+		hash_end(hash, sizeof(data), hex);
+		digest(ZC_HASH_CRC32C, want, sizeof(data), expected);
+		assert_string_equal(hex, expected);
+		badmap_clear(&map);
+	}
+	hash_free(hash);
+	free(want);
+	close(fd);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(published), cmocka_unit_test(pieces),     cmocka_unit_test(holes),
 		cmocka_unit_test(differs),   cmocka_unit_test(own_sha256), cmocka_unit_test(files),
+		cmocka_unit_test(left_out),
 	};
 
 	fill();
