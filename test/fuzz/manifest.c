@@ -94,6 +94,7 @@ static void check_line(const char *line, size_t len, const char *name)
 
 static void check(struct fuzz_input names)
 {
+	unsigned times = 1 + fuzz_byte(&names);
 	off_t len = lseek(fd, 0, SEEK_END);
 	char *text = malloc((size_t)len + 1);
 	char *line = text;
@@ -102,11 +103,14 @@ static void check(struct fuzz_input names)
 	text[len] = '\0';
 	while (names.left > 0) {
 		char *name = fuzz_text(&names, '\0');
-		char *end = strchr(line, '\n');
 
-		zc_verify(end);
-		check_line(line, (size_t)(end - line), name);
-		line = end + 1;
+		for (unsigned i = 0; i < times; i++) {
+			char *end = strchr(line, '\n');
+
+			zc_verify(end);
+			check_line(line, (size_t)(end - line), name);
+			line = end + 1;
+		}
 		free(name);
 	}
 	zc_verify(line == text + len);
@@ -118,6 +122,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len_bytes)
 	struct fuzz_input input = { data, len_bytes };
 	struct fuzz_input again = input;
 	struct manifest *manifest;
+	unsigned times = 1 + fuzz_byte(&input);
 	const char *op = NULL;
 
 	if (fd < 0) {
@@ -128,7 +133,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len_bytes)
 	while (input.left > 0) {
 		char *name = fuzz_text(&input, '\0');
 
-		manifest_add(manifest, hex, name);
+		for (unsigned i = 0; i < times; i++) {
+			manifest_add(manifest, hex, name);
+		}
 		free(name);
 	}
 	zc_verify(manifest_publish(manifest, &op) == 0);
