@@ -403,6 +403,8 @@ static int pass_missing(struct pass *pass)
 	}
 	pass->at_bytes = pass->data_end_bytes = pass->eof ? pass->at_bytes : item->src.shape.size_bytes;
 	pass->stayed_bytes = pass->at_bytes - zc_min_u64(pass->at_bytes, badmap_bytes(before));
+	atomic_fetch_add_explicit(&item->progress->read, pass->stayed_bytes, memory_order_relaxed);
+	atomic_fetch_add_explicit(&item->progress->written, pass->stayed_bytes, memory_order_relaxed);
 	return 0;
 }
 

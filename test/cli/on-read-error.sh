@@ -227,6 +227,26 @@ else
 	skip 'no loop devices'
 fi
 
+begin 'btrfs: a checksum that is wrong is one block; a clone would not have read it'
+if image btrfs "$PWD/b" 128; then
+	rm -rf "$XDG_STATE_HOME"
+	data 400000 6 want
+	printf 'a word that nothing else here is' | dd of=want bs=1 seek=200000 conv=notrunc 2>/dev/null
+	cp want b/a
+	umount b
+	at=$(grep -obUa 'a word that nothing else here is' "$loop" | head -1 | cut -d: -f1)
+	printf 'A' | dd of="$loop" bs=1 seek="$at" conv=notrunc 2>/dev/null
+	mount "$loop" b
+	expect 1 zcopy --on-read-error=skip --report=r b/a b/copy
+	is_report r "[e['offset'] <= 200000 < e['offset'] + e['length'] for e in r['errors']] == [True]" \
+		"r['bytes']['unread'] <= 65536"
+	lost=$(map | tr ',' '\n' | awk '$3 == "-" { print $1, $2 }')
+	dd if=/dev/zero of=want bs=1 seek=$((${lost% *})) count=$((${lost#* })) conv=notrunc 2>/dev/null
+	same want b/copy
+else
+	skip 'no btrfs image can be made here'
+fi
+
 setting 'other errors of storage count, those of others do not; no state, no map'
 disk "--bad=74:$A:1"
 expect 1 zcopy m/a out
