@@ -155,8 +155,9 @@ static int ring_probe(struct uring_engine *uring)
 	return code;
 }
 
-/* Issues what was prepared and waits for its result; only while nothing else is under way. */
-static int run_one(struct io_uring *ring)
+/* Issues what was prepared and waits for its result; only while nothing else is under way. 0, or -errno: the
+ * request may still be in the ring, which is then not to be used. */
+static int run_one(struct io_uring *ring, int *ret_result)
 {
 	struct io_uring_cqe *cqe;
 	int code;
@@ -171,7 +172,7 @@ static int run_one(struct io_uring *ring)
 		code = io_uring_wait_cqe(ring, &cqe);
 	} while (code == -EINTR);
 	if (code == 0) {
-		code = cqe->res;
+		*ret_result = cqe->res;
 		io_uring_cqe_seen(ring, cqe);
 	}
 	return code;
@@ -180,41 +181,52 @@ static int run_one(struct io_uring *ring)
 /* Some sandboxes allow the set-up and refuse the rest: one round trip tells. */
 static int ring_test(struct uring_engine *uring)
 {
+	int result;
+	int code;
+
 	io_uring_prep_nop(io_uring_get_sqe(&uring->ring));
-	return run_one(&uring->ring);
+	code = run_one(&uring->ring, &result);
+	return code == 0 ? result : code;
 }
 
-/* Sends bytes out of mem and others back into it through file, and looks at them there. */
-static int fixed_round_trip(struct io_uring *ring, uint8_t *mem, int file)
+/* Sends bytes out of mem and others back into it through file, and looks at them there. *ret_refused: 0, or
+ * why registered buffers are of no use. As run_one. */
+static int fixed_round_trip(struct io_uring *ring, uint8_t *mem, int file, int *ret_refused)
 {
 	uint8_t seen[TEST_BYTES];
+	int result = 0;
 	int code;
 
 	memset(mem, 0x5a, TEST_BYTES);
 	io_uring_prep_write_fixed(io_uring_get_sqe(ring), file, mem, TEST_BYTES, 0, 0);
-	code = run_one(ring);
-	if (code != TEST_BYTES) {
-		return code < 0 ? code : -EIO;
+	code = run_one(ring, &result);
+	if (code != 0 || result != TEST_BYTES) {
+		*ret_refused = result < 0 ? result : -EIO;
+		return code;
 	}
+	*ret_refused = -EIO;
 	if (pread(file, seen, sizeof(seen), 0) != TEST_BYTES || memcmp(seen, mem, TEST_BYTES) != 0) {
-		return -EIO;
+		return 0;
 	}
 	memset(mem, 0xa5, TEST_BYTES);
 	io_uring_prep_read_fixed(io_uring_get_sqe(ring), file, mem, TEST_BYTES, 0, 0);
-	code = run_one(ring);
-	if (code != TEST_BYTES) {
-		return code < 0 ? code : -EIO;
+	code = run_one(ring, &result);
+	if (code == 0 && result == TEST_BYTES && memcmp(seen, mem, TEST_BYTES) == 0) {
+		*ret_refused = 0;
+	} else if (result < 0) {
+		*ret_refused = result;
 	}
-	return memcmp(seen, mem, TEST_BYTES) == 0 ? 0 : -EIO;
+	return code;
 }
 
 /* Kernel 6.5 fails registered buffers from the second page on: what is used is tried first. The pool must
- * be unused yet, for its second page is written to. */
-static int fixed_test(struct uring_engine *uring, const struct zc_region *region)
+ * be unused yet, for its second page is written to. As fixed_round_trip. */
+static int fixed_test(struct uring_engine *uring, const struct zc_region *region, int *ret_refused)
 {
 	int file;
 	int code;
 
+	*ret_refused = 0;
 	if (zc_pool_free_count(uring->pool) != zc_pool_buf_count(uring->pool) ||
 	    region->len_bytes < zc_page_bytes() + TEST_BYTES) {
 		return 0;
@@ -223,35 +235,38 @@ static int fixed_test(struct uring_engine *uring, const struct zc_region *region
 	if (file < 0) {
 		return 0; /* nothing to try it on */
 	}
-	code = fixed_round_trip(&uring->ring, (uint8_t *)region->mem + zc_page_bytes(), file);
+	code = fixed_round_trip(&uring->ring, (uint8_t *)region->mem + zc_page_bytes(), file, ret_refused);
 	close(file);
 	return code;
 }
 
-/* One buffer for the whole pool: the kernel charges whole huge pages per buffer. */
-static void ring_register(struct uring_engine *uring)
+/* One buffer for the whole pool: the kernel charges whole huge pages per buffer. Refused or not, 0; or
+ * -errno: the ring is not to be used. */
+static int ring_register(struct uring_engine *uring)
 {
 	const struct zc_region *region = uring->pool ? zc_pool_region(uring->pool) : NULL;
 	struct iovec all;
-	int code;
+	int refused;
+	int code = 0;
 
 	uring->registered = false;
 	if (!region || !region->mem) {
-		return;
+		return 0;
 	}
 	all = (struct iovec){ .iov_base = region->mem, .iov_len = region->len_bytes };
-	code = io_uring_register_buffers(&uring->ring, &all, 1);
-	if (code == 0) {
-		code = fixed_test(uring, region);
-		if (code != 0) {
+	refused = io_uring_register_buffers(&uring->ring, &all, 1);
+	if (refused == 0) {
+		code = fixed_test(uring, region, &refused);
+		if (refused != 0) {
 			io_uring_unregister_buffers(&uring->ring);
 		}
 	}
-	if (code == 0) {
+	if (refused == 0) {
 		uring->registered = true;
 	} else {
-		note(uring, "registered buffers", "plain buffers", "io_uring_register", code);
+		note(uring, "registered buffers", "plain buffers", "io_uring_register", refused);
 	}
+	return code;
 }
 
 static int ring_open(struct uring_engine *uring)
@@ -265,12 +280,14 @@ static int ring_open(struct uring_engine *uring)
 	if (code == 0) {
 		code = ring_test(uring);
 	}
+	if (code == 0) {
+		(void)io_uring_ring_dontfork(&uring->ring); /* a child that maps the ring does not use it */
+		code = ring_register(uring);
+	}
 	if (code < 0) {
 		io_uring_queue_exit(&uring->ring);
 		return code;
 	}
-	(void)io_uring_ring_dontfork(&uring->ring); /* a child that maps the ring does not use it */
-	ring_register(uring);
 	uring->alive = true;
 	uring->poisoned = 0;
 	uring->cancels = 0;
