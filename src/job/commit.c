@@ -58,13 +58,19 @@ void commit_temp_name(char out[64], const char *name, unsigned attempt)
 	snprintf(out, 64, ".zcopy-%016llx-%08x", (unsigned long long)commit_hash(name), (unsigned)salt);
 }
 
-static bool commit_same_file(int fd, int dir_fd, const char *name)
+/* Does the name mean the open file? 1 yes, 0 no, or -errno: cannot tell. */
+static int commit_same_file(int fd, int dir_fd, const char *name)
 {
 	struct stat by_fd;
 	struct stat by_name;
 
-	return fstat(fd, &by_fd) == 0 && fstatat(dir_fd, name, &by_name, AT_SYMLINK_NOFOLLOW) == 0 &&
-	       by_fd.st_dev == by_name.st_dev && by_fd.st_ino == by_name.st_ino;
+	if (fstat(fd, &by_fd) < 0) {
+		return -errno;
+	}
+	if (fstatat(dir_fd, name, &by_name, AT_SYMLINK_NOFOLLOW) < 0) {
+		return errno == ENOENT ? 0 : -errno;
+	}
+	return by_fd.st_dev == by_name.st_dev && by_fd.st_ino == by_name.st_ino;
 }
 
 /* The lock of a killed process goes with its ring, which the kernel takes down a little later
@@ -85,8 +91,15 @@ static bool commit_lock(int fd)
 	return false;
 }
 
-/* A temporary of this name exists. If it is ours (or was made for this very file's owner) and nobody holds
- * it, its maker is dead: removed, true. */
+/* Whose a temporary of ours can be: ours, or of who is to have the file, once it was given away. */
+static bool commit_may_be_ours(const struct target *target, uid_t uid)
+{
+	return uid == geteuid() || (target->exists && uid == target->st.st_uid) ||
+	       (target->has_heir && uid == target->heir_uid);
+}
+
+/* A temporary of this name exists. If it may be ours and nobody holds it, its maker is dead: removed, true.
+ */
 bool commit_reclaim(const struct target *target, const char *name)
 {
 	int dir_fd = target->dir_fd;
@@ -97,9 +110,8 @@ bool commit_reclaim(const struct target *target, const char *name)
 	if (fd < 0) {
 		return errno == ENOENT;
 	}
-	if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode) &&
-	    (st.st_uid == geteuid() || (target->exists && st.st_uid == target->st.st_uid)) &&
-	    commit_lock(fd) && commit_same_file(fd, dir_fd, name)) {
+	if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && commit_may_be_ours(target, st.st_uid) &&
+	    commit_lock(fd) && commit_same_file(fd, dir_fd, name) == 1) {
 		gone = unlinkat(dir_fd, name, 0) == 0;
 	}
 	close(fd);
@@ -114,12 +126,20 @@ static int commit_open_named(struct commit *commit, int dir_fd)
 		    openat(dir_fd, commit->temp, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
 		if (commit->fd >= 0) {
 			/* somebody may have taken it for a stale one before it was locked */
-			if (flock(commit->fd, LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK) {
-				if (commit_same_file(commit->fd, dir_fd, commit->temp)) {
-					return 0;
-				}
+			int res = flock(commit->fd, LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK
+			              ? commit_same_file(commit->fd, dir_fd, commit->temp)
+			              : 0;
+
+			if (res == 1) {
+				return 0;
+			}
+			if (res < 0) { /* most likely ours: it is not left behind */
+				(void)unlinkat(dir_fd, commit->temp, 0);
 			}
 			close(commit->fd);
+			if (res < 0) {
+				return res;
+			}
 			continue;
 		}
 		if (errno != EEXIST) {

@@ -13,7 +13,9 @@ struct target {
 	bool dir_searchable_only; /* so it cannot be fsynced */
 	char name[NAME_MAX + 1];
 	bool exists;
-	struct stat st;   /* of the name itself, when it exists; a symlink only where magic  */
+	struct stat st; /* of the name itself, when it exists; a symlink only where magic  */
+	bool has_heir;  /* root gives the new file to heir_uid before it has its name          */
+	uid_t heir_uid;
 	bool magic;       /* a link of /proc: to be opened, since what it leads to may have no name */
 	int inherited_fd; /* the name, or a link, was /dev/stdout, /dev/fd/N: that descriptor; else -1 */
 };
