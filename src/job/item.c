@@ -322,6 +322,12 @@ static int item_pretend(struct item *item)
 
 /* ---- hard links that are kept */
 
+static void item_say_apart(struct item *item)
+{
+	(void)item_fail(item, ZC_SIDE_DST, ZC_STATUS_SOME_FAILED, "linkat", 0,
+	                "no memory for its hard links: copied apart from its other names", NULL);
+}
+
 /* One of several names of a file: the first is copied, the others become links to that copy. */
 static int item_run_linked(struct item *item, int (*copy)(struct item *item))
 {
@@ -341,8 +347,7 @@ static int item_run_linked(struct item *item, int (*copy)(struct item *item))
 	case LINKS_STOPPED:
 		return -ECANCELED;
 	default:
-		(void)item_fail(item, ZC_SIDE_DST, ZC_STATUS_SOME_FAILED, "linkat", 0,
-		                "no memory for its hard links: copied apart from its other names", NULL);
+		item_say_apart(item);
 		return copy(item);
 	}
 	res = copy(item);
@@ -353,8 +358,11 @@ static int item_run_linked(struct item *item, int (*copy)(struct item *item))
 	if (path != NULL) {
 		links_publish(item->links, &item->src_st, path);
 		free(path);
-	} else {
-		links_give_up(item->links, &item->src_st);
+		return 0;
+	}
+	links_give_up(item->links, &item->src_st);
+	if (res == 0) {
+		item_say_apart(item);
 	}
 	return res;
 }

@@ -45,29 +45,37 @@ static int job_link_root(struct zc_job *job, const struct item *item)
 	return job->link_root == NULL ? -ENOMEM : 0;
 }
 
+/* The table of the copies so far, for all operands. */
+static int job_links(struct zc_job *job, const struct item *item)
+{
+	int dir_fd = job->dest_fd;
+	int res;
+
+	if (job->links != NULL) {
+		return 0;
+	}
+	if (dir_fd < 0) {
+		dir_fd = job->links_fd = openat(item->target.dir_fd, ".", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	}
+	res = dir_fd < 0 ? -errno : links_new(&job->links, dir_fd);
+	if (res == 0 && (job->cfg->deref == ZC_DEREF_ALWAYS || job->cfg->deref == ZC_DEREF_OPERANDS)) {
+		links_keep(job->links);
+	}
+	return res;
+}
+
 static void job_keep_links(struct zc_job *job, struct item *item)
 {
 	/* behind a symlink the copy is not where its name says: no link is made to it */
 	if (!(job->cfg->preserve & ZC_PRESERVE_LINKS) || !item->has_target || item->aim_code != 0 ||
-	    item->target_link != NULL || job_link_root(job, item) < 0) {
+	    item->target_link != NULL) {
 		return;
 	}
-	if (job->links == NULL) {
-		int dir_fd = job->dest_fd;
-
-		if (dir_fd < 0) {
-			dir_fd = job->links_fd =
-			    openat(item->target.dir_fd, ".", O_PATH | O_DIRECTORY | O_CLOEXEC);
-		}
-		if (dir_fd < 0 || links_new(&job->links, dir_fd) < 0) {
-			report_say(&job->report, ZC_MSG_ERROR,
-			           "hard links cannot be kept track of: each name becomes a copy");
-			report_status(&job->report, ZC_STATUS_SOME_FAILED);
-			return;
-		}
-		if (job->cfg->deref == ZC_DEREF_ALWAYS || job->cfg->deref == ZC_DEREF_OPERANDS) {
-			links_keep(job->links);
-		}
+	if (job_link_root(job, item) < 0 || job_links(job, item) < 0) {
+		report_say(&job->report, ZC_MSG_ERROR,
+		           "hard links cannot be kept track of: each name becomes a copy");
+		report_status(&job->report, ZC_STATUS_SOME_FAILED);
+		return;
 	}
 	item->links = job->links;
 	item->link_path = job->link_root;
