@@ -66,14 +66,19 @@ static int job_links(struct zc_job *job, const struct item *item)
 
 static void job_keep_links(struct zc_job *job, struct item *item)
 {
+	int res;
+
 	/* behind a symlink the copy is not where its name says: no link is made to it */
 	if (!(job->cfg->preserve & ZC_PRESERVE_LINKS) || !item->has_target || item->aim_code != 0 ||
 	    item->target_link != NULL) {
 		return;
 	}
-	if (job_link_root(job, item) < 0 || job_links(job, item) < 0) {
+	res = job_link_root(job, item);
+	res = res < 0 ? res : job_links(job, item);
+	if (res < 0) {
 		report_say(&job->report, ZC_MSG_ERROR,
-		           "hard links cannot be kept track of: each name becomes a copy");
+		           "hard links cannot be kept track of, each name becomes a copy: %s",
+		           strerror(-res));
 		report_status(&job->report, ZC_STATUS_SOME_FAILED);
 		return;
 	}
