@@ -152,8 +152,7 @@ static int commit_open_named(struct commit *commit, int dir_fd)
 	return -EEXIST;
 }
 
-/* An unnamed file is only of use if it can be given a name later. */
-static bool commit_can_link(int fd)
+bool commit_can_link(int fd)
 {
 	char path[32];
 

@@ -29,6 +29,8 @@ void commit_temp_name(char out[64], const char *name, unsigned attempt);
 bool commit_is_temp_name(const char *name);
 /* A temporary of this name exists. Nobody's any more: removed, true. */
 bool commit_reclaim(const struct target *target, const char *name);
+/* An unnamed file can be given a name later. */
+bool commit_can_link(int fd);
 /* linkat of a file that has no name yet: by descriptor where we may, else through /proc. 0 or -errno. */
 int commit_link_fd(int fd, int dir_fd, const char *name);
 /* fsync of the directory (durability full). */

@@ -9,6 +9,7 @@
 #include <sys/xattr.h>
 #include <unistd.h>
 
+#include "group.h"
 #include "links.h"
 #include "tree.h"
 
@@ -201,6 +202,8 @@ static void entry_long(struct worker *worker, struct node *node, const struct op
 	item.from.st = *st;
 	item.has_from = true;
 	item.src_st = *st;
+	item.patient = worker->patient;
+	item.may_wait = group_takes(worker, node);
 	if (src_fd >= 0) {
 		res = zc_end_from_fd(&item.src, src_fd, ZC_DIR_SRC, true);
 		if (res < 0) {
@@ -212,9 +215,15 @@ static void entry_long(struct worker *worker, struct node *node, const struct op
 		res = entry_aim(&item, node, dir);
 	}
 	if (res == 0) {
-		(void)item_run(&item);
+		res = item_run(&item);
+	}
+	if (res == ITEM_WAITS && !group_add_item(worker, node, &item)) {
+		(void)item_finish(&item, fdatasync(item.commit.fd) < 0 ? -errno : 0);
 	}
 	item_close(&item);
+	if (res == ITEM_LATER) {
+		tree_add_later(worker, node, name);
+	}
 }
 
 /* A regular file to a new name. false: not this way, nothing has happened. */
@@ -239,7 +248,7 @@ static bool entry_short(struct worker *worker, struct node *node, const struct o
 	}
 	if (st.st_size <= SMALL_BYTES && (uint64_t)st.st_blocks * 512 >= (uint64_t)st.st_size &&
 	    (tree->links == NULL || (st.st_nlink == 1 && tree->cfg->deref != ZC_DEREF_ALWAYS)) &&
-	    (tree->cfg->gnu_cp || !tree->no_tmpfile)) {
+	    (tree->cfg->gnu_cp || !tree->no_tmpfile) && (!tree->durable || group_takes(worker, node))) {
 		res = small_copy(worker, node, dir, name, fd, &st);
 	}
 	if (res == SMALL_NOT_ME) {
@@ -647,7 +656,7 @@ void entry_leave(struct worker *worker, struct node *node)
 	if (wish.preserve != 0) {
 		entry_keep(worker, node, &dir, &wish);
 	}
-	if (cfg->durability == ZC_DURABILITY_FULL) {
+	if (cfg->durability == ZC_DURABILITY_FULL && !group_syncs_all(worker->tree, node)) {
 		entry_of_node(&item, worker, node);
 		(void)item_sync_dir(&item, dir.dst_fd);
 		item_close(&item);

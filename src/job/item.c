@@ -223,7 +223,108 @@ int item_sync_dir(struct item *item, int dir_fd)
 	return res < 0 ? item_fail(item, ZC_SIDE_DST, 0, "fsync", res, "cannot be made durable", NULL) : 0;
 }
 
+/* ---- hard links that are kept */
+
+static enum links_wait item_patience(const struct item *item)
+{
+	if (item->node == NULL) {
+		return LINKS_WAIT_ALL;
+	}
+	return item->patient ? LINKS_WAIT_SOME : LINKS_WAIT_NOT;
+}
+
+static void item_say_apart(struct item *item)
+{
+	(void)item_fail(item, ZC_SIDE_DST, ZC_STATUS_SOME_FAILED, "linkat", 0,
+	                "no memory for its hard links: copied apart from its other names", NULL);
+}
+
+/* 0: link_to tells what it becomes a link to, if anything. */
+static int item_ask_links(struct item *item)
+{
+	switch (links_ask(item->links, &item->src_st, item_patience(item), &item->link_to)) {
+	case LINKS_FIRST:
+		item->links_first = true;
+		return 0;
+	case LINKS_LINK:
+		return 0;
+	case LINKS_BUSY:
+		return ITEM_LATER;
+	case LINKS_STOPPED:
+		return -ECANCELED;
+	default:
+		item_say_apart(item);
+		return 0;
+	}
+}
+
+/* Who met it first tells the others what became of it. */
+static void item_end_links(struct item *item, int res)
+{
+	char *path = NULL;
+
+	if (!item->links_first) {
+		return;
+	}
+	item->links_first = false;
+	if (res == 0) {
+		path = item->node != NULL ? node_path(item->node, item->tree->link_root, item->from.name)
+		                          : strdup(item->link_path);
+	}
+	if (path != NULL) {
+		links_publish(item->links, &item->src_st, path);
+		free(path);
+		return;
+	}
+	links_give_up(item->links, &item->src_st);
+	if (res == 0) {
+		item_say_apart(item);
+	}
+}
+
 /* ---- a file with data */
+
+/* What the backup is called is known once it is made, which is last of all. */
+static bool item_says_late(const struct item *item)
+{
+	return item->cfg->verbose && !item->report->gnu && item->has_target && item->target.exists &&
+	       item->cfg->backup != ZC_BACKUP_NONE;
+}
+
+static int item_appear(struct item *item)
+{
+	int res = sink_name(item);
+
+	if (res == 0) {
+		check_list(item);
+		item->report->items.files++;
+		item_remember(item);
+	}
+	return res;
+}
+
+int item_finish(struct item *item, int code)
+{
+	int res = code < 0 ? item_fail(item, ZC_SIDE_DST, 0, "sync", code, "cannot be made durable", NULL)
+	                   : item_appear(item);
+
+	item_end_links(item, res);
+	if (res == 0 && item_says_late(item)) {
+		item_say(item);
+	}
+	return res;
+}
+
+void item_let_go(struct item *item)
+{
+	(void)zc_end_close(&item->src);
+	if (item->old_fd >= 0) {
+		close(item->old_fd);
+		item->old_fd = -1;
+	}
+	item->target.dir_fd = -1;
+	item->from.dir_fd = -1;
+}
 
 int item_transfer(struct item *item)
 {
@@ -248,13 +349,17 @@ int item_transfer(struct item *item)
 	item->report->ns.copy += zc_now_ns() - from;
 	if (res == 0) {
 		item->report->durability = sink_durability_name(item);
-		res = sink_publish(item);
+		res = sink_complete(item);
+	}
+	if (res == 0 && item->may_wait && sink_may_wait(item)) {
+		return ITEM_WAITS;
 	}
 	if (res == 0) {
-		check_list(item);
-		rescue_tell(item);
-		item->report->items.files++;
-		item_remember(item);
+		item->may_wait = false;
+		res = sink_sync(item);
+	}
+	if (res == 0) {
+		res = item_appear(item);
 	}
 	if (res == 0 && item->cfg->debug && item->report->gnu) {
 		gnu_debug(item);
@@ -320,51 +425,15 @@ static int item_pretend(struct item *item)
 	               : 0;
 }
 
-/* ---- hard links that are kept */
-
-static void item_say_apart(struct item *item)
-{
-	(void)item_fail(item, ZC_SIDE_DST, ZC_STATUS_SOME_FAILED, "linkat", 0,
-	                "no memory for its hard links: copied apart from its other names", NULL);
-}
+/* ---- from where both sides are known */
 
 /* One of several names of a file: the first is copied, the others become links to that copy. */
-static int item_run_linked(struct item *item, int (*copy)(struct item *item))
+static int item_copy_or_link(struct item *item, int (*copy)(struct item *item))
 {
-	char *path = NULL;
-	int res;
+	int res = item->link_to == NULL ? -ENOENT : make_kept_link(item, item->link_to);
 
-	switch (links_ask(item->links, &item->src_st, &path)) {
-	case LINKS_FIRST:
-		break;
-	case LINKS_LINK:
-		res = make_kept_link(item, path);
-		free(path);
-		if (res != -EMLINK && res != -EXDEV && res != -ENOENT) {
-			return res;
-		}
-		return copy(item); /* no more links to that one: a copy of its own */
-	case LINKS_STOPPED:
-		return -ECANCELED;
-	default:
-		item_say_apart(item);
-		return copy(item);
-	}
-	res = copy(item);
-	if (res == 0) {
-		path = item->node != NULL ? node_path(item->node, item->tree->link_root, item->from.name)
-		                          : strdup(item->link_path);
-	}
-	if (path != NULL) {
-		links_publish(item->links, &item->src_st, path);
-		free(path);
-		return 0;
-	}
-	links_give_up(item->links, &item->src_st);
-	if (res == 0) {
-		item_say_apart(item);
-	}
-	return res;
+	/* no more links to that one: a copy of its own */
+	return res == -EMLINK || res == -EXDEV || res == -ENOENT ? copy(item) : res;
 }
 
 static int item_copy_data(struct item *item)
@@ -414,9 +483,42 @@ static int item_run_gnu(struct item *item, int (*copy)(struct item *item))
 	if (item->cfg->verbose) {
 		item_say(item);
 	}
-	res = item_is_linked(item) ? item_run_linked(item, copy) : copy(item);
+	res = item_copy_or_link(item, copy);
 	if (res < 0) {
 		gnu_undo(item);
+	}
+	return res;
+}
+
+static int item_run_own(struct item *item, int (*copy)(struct item *item))
+{
+	bool late = item_says_late(item);
+	int res;
+
+	if (item->cfg->verbose && !late) {
+		item_say(item);
+	}
+	res = item_copy_or_link(item, copy);
+	if (late && res == 0) {
+		item_say(item);
+	}
+	return res;
+}
+
+static int item_run_allowed(struct item *item, int (*copy)(struct item *item), bool stays)
+{
+	int res = item_is_linked(item) ? item_ask_links(item) : 0;
+
+	if (res != 0) {
+		return res;
+	}
+	if (stays) {
+		res = item_copy_or_link(item, item_stay);
+	} else {
+		res = item->report->gnu ? item_run_gnu(item, copy) : item_run_own(item, copy);
+	}
+	if (res != ITEM_WAITS) {
+		item_end_links(item, res);
 	}
 	return res;
 }
@@ -425,12 +527,9 @@ int item_run(struct item *item)
 {
 	int (*copy)(struct item * item) = source_is_name_only(item) ? make_item : item_copy_data;
 	int res = item_allowed(item);
-	bool late;
+	bool stays = res == ITEM_SKIP && item->stays && item_is_linked(item) && !item->cfg->dry_run;
 
-	if (res == ITEM_SKIP && item->stays && item_is_linked(item) && !item->cfg->dry_run) {
-		return item_run_linked(item, item_stay);
-	}
-	if (res != 0) {
+	if (res != 0 && !stays) {
 		item_say_skipped(item, res);
 		return res;
 	}
@@ -438,19 +537,7 @@ int item_run(struct item *item)
 		item_say(item);
 		return item_pretend(item);
 	}
-	if (item->report->gnu) {
-		return item_run_gnu(item, copy);
-	}
-	/* what the backup is called is known once it is made, which is last of all */
-	late = item->has_target && item->target.exists && item->cfg->backup != ZC_BACKUP_NONE;
-	if (item->cfg->verbose && !late) {
-		item_say(item);
-	}
-	res = item_is_linked(item) ? item_run_linked(item, copy) : copy(item);
-	if (item->cfg->verbose && late && res == 0) {
-		item_say(item);
-	}
-	return res;
+	return item_run_allowed(item, copy, stays);
 }
 
 void item_close(struct item *item)
@@ -471,4 +558,5 @@ void item_close(struct item *item)
 	free(item->dst_path);
 	free(item->backup);
 	free(item->filter_root);
+	free(item->link_to);
 }

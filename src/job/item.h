@@ -1,8 +1,9 @@
 /*
  * item.h: one source on its way to one destination. Private to job/.
  *
- *   source_find -> (where to) -> item_allowed -> source_open -> sink_open -> copy_item -> sink_publish
+ *   source_find -> (where to) -> item_allowed -> source_open -> sink_open -> copy_item -> sink_complete
  *                                      |
+ *                                      |                                -> sink_sync -> sink_name
  *                                      +-> make_item: what has a name and no data
  *   item_close at the end
  *
@@ -23,6 +24,10 @@
 #include "target.h"
 
 #define ITEM_SKIP 1
+/* Of an item that may wait (see there): complete, but item_finish is to give it its name. */
+#define ITEM_WAITS 2
+/* Of an item in a tree: another name of it is being copied by somebody. Nothing has happened. */
+#define ITEM_LATER 3
 
 /* What a run of several sources has met so far. */
 struct made {
@@ -47,6 +52,9 @@ struct item {
 	struct made *made;         /* NULL in a tree: the table holds operands only            */
 	struct links *links;       /* NULL: hard links are not kept                            */
 	struct manifest *manifest; /* borrowed; NULL: none is written                    */
+	char *link_to;             /* the copy that it becomes one more name of, ours; or NULL */
+	bool links_first;          /* its copy is to be told to links, or that there is none    */
+	bool patient;              /* waits for the copy of another of its names                */
 	/* in a tree, else NULL */
 	const struct tree *tree;
 	const struct node *node;
@@ -85,6 +93,7 @@ struct item {
 	bool in_place;
 	int old_fd; /* the replaced file, for its attributes; -1                 */
 	enum zc_durability durability;
+	bool may_wait; /* somebody will sync it together with others, its name too, and finish it */
 	/* result */
 	uint64_t read_before; /* the progress counters when this item began                */
 	uint64_t written_before;
@@ -114,7 +123,12 @@ int source_ready(struct item *item);
 /* sink.c: where and how the result appears */
 int sink_open(struct item *item);
 const char *sink_durability_name(const struct item *item); /* "none" "data" "full" */
-int sink_publish(struct item *item);
+/* All bytes are there: its attributes. */
+int sink_complete(struct item *item);
+/* It is to be synced before it gets its name, and by whomever. */
+bool sink_may_wait(const struct item *item);
+int sink_sync(struct item *item);
+int sink_name(struct item *item);
 void sink_close(struct item *item);
 
 /* copy.c: the bytes */
@@ -179,6 +193,11 @@ void item_forget_from(struct item *item);
 const char *item_dest_name(const struct item *item);
 /* A file with data, from its opening to its name. */
 int item_transfer(struct item *item);
+/* After ITEM_WAITS: its name, or with a negative code the failure of its sync. target and from have their
+ * directories again. */
+int item_finish(struct item *item, int code);
+/* It waits: gives back what is not needed any more. Its directories are not its own from here on. */
+void item_let_go(struct item *item);
 /* From item_allowed on: both sides are known. */
 int item_run(struct item *item);
 /* Says what could not be kept; negative when one of them was required. */

@@ -234,14 +234,16 @@ static void links_wait(struct links *links)
 	(void)pthread_cond_timedwait(&links->published, &links->lock, &until);
 }
 
-enum links_answer links_ask(struct links *links, const struct stat *st, char **ret_path)
+enum links_answer links_ask(struct links *links, const struct stat *st, enum links_wait wait, char **ret_path)
 {
 	enum links_answer answer = LINKS_STOPPED;
 	struct link_entry *entry;
 
 	pthread_mutex_lock(&links->lock);
-	while ((entry = links_find(links, st)) != NULL && entry->state == LINK_BUSY && !zc_stopped()) {
+	while ((entry = links_find(links, st)) != NULL && entry->state == LINK_BUSY && !zc_stopped() &&
+	       wait != LINKS_WAIT_NOT) {
 		links_wait(links);
+		wait = wait == LINKS_WAIT_SOME ? LINKS_WAIT_NOT : wait;
 	}
 	if (entry != NULL && entry->state == LINK_DONE && entry->mark != links_mark(st)) {
 		links_drop(links, entry);
@@ -249,6 +251,8 @@ enum links_answer links_ask(struct links *links, const struct stat *st, char **r
 	}
 	if (entry == NULL) {
 		answer = links_add(links, st);
+	} else if (entry->state == LINK_BUSY && !zc_stopped()) {
+		answer = LINKS_BUSY;
 	} else if (entry->state == LINK_DONE) {
 		*ret_path = links_read_path(links, entry);
 		answer = *ret_path == NULL ? LINKS_COPY : LINKS_LINK;

@@ -4,7 +4,8 @@
  * Keyed by (dev, ino), for inodes with a link count above one only; with another size or mtime it is another
  * file. Dropped with the last of the names: 32 bytes each in memory. The path of the copy is kept in an
  * unnamed file in $TMPDIR, since it is asked for once a link. Thread-safe. The first thread to meet an inode
- * copies it; whoever meets it meanwhile waits for that thread, which never waits for anything.
+ * copies it; whoever meets it meanwhile may wait for that thread, which never waits for anything, or come
+ * back later.
  */
 #ifndef ZC_JOB_LINKS_H
 #define ZC_JOB_LINKS_H
@@ -23,13 +24,21 @@ void links_keep(struct links *links);
 
 enum links_answer {
 	LINKS_FIRST,  /* copy it, then links_publish, or links_give_up when that failed             */
+	LINKS_BUSY,   /* is being copied                                                            */
 	LINKS_LINK,   /* its copy is the path written to ret_path                                   */
 	LINKS_COPY,   /* cannot be tracked (no memory, no room): a copy of its own                   */
 	LINKS_STOPPED /* we were asked to stop while waiting                                        */
 };
 
-/* st: of the source. path: where this name will be, relative to dir_fd. ret_path is free()d by the caller. */
-enum links_answer links_ask(struct links *links, const struct stat *st, char **ret_path);
+enum links_wait {
+	LINKS_WAIT_NOT,  /* for another's copy; */
+	LINKS_WAIT_SOME, /* a tenth of a second; */
+	LINKS_WAIT_ALL,  /* until it is there: LINKS_BUSY is no answer */
+};
+
+/* st: of the source. ret_path is free()d by the caller. */
+enum links_answer links_ask(struct links *links, const struct stat *st, enum links_wait wait,
+                            char **ret_path);
 /* path: where the copy is now. */
 void links_publish(struct links *links, const struct stat *st, const char *path);
 void links_give_up(struct links *links, const struct stat *st);

@@ -431,18 +431,29 @@ static int sink_attributes(struct item *item)
 	return 0;
 }
 
-/* Errors of fdatasync are final: after one the kernel has forgotten which pages were lost. */
-static int sink_sync(struct item *item)
+static bool sink_wants_sync(const struct item *item)
 {
 	unsigned caps = item->dst.shape.caps;
 	/* a map speaks of what is durable */
 	bool wanted = (item->rescue != NULL && (item->rescue->going_on || item->rescue->bad.count > 0)) ||
 	              item->durability == ZC_DURABILITY_DATA || item->durability == ZC_DURABILITY_FULL ||
 	              (item->durability == ZC_DURABILITY_AUTO && (caps & ZC_CAP_BLOCK));
+
+	return wanted && (caps & (ZC_CAP_REG | ZC_CAP_BLOCK));
+}
+
+bool sink_may_wait(const struct item *item)
+{
+	return item->committing && sink_wants_sync(item) && item->rescue == NULL;
+}
+
+/* Errors of fdatasync are final: after one the kernel has forgotten which pages were lost. */
+int sink_sync(struct item *item)
+{
 	uint64_t from = zc_now_ns();
 	int res;
 
-	if (!wanted || !(caps & (ZC_CAP_REG | ZC_CAP_BLOCK))) {
+	if (!sink_wants_sync(item)) {
 		return 0;
 	}
 	res = item->durability == ZC_DURABILITY_FULL ? fsync(item->dst.shape.fd)
@@ -508,7 +519,7 @@ static int sink_rename(struct item *item)
 	if (item->replacing && item->target.st.st_nlink > 1) {
 		item->report->hardlinks_cut++;
 	}
-	if (item->durability == ZC_DURABILITY_FULL) {
+	if (item->durability == ZC_DURABILITY_FULL && !item->may_wait) {
 		res = commit_sync_dir(&item->commit);
 		item->report->ns.durable += zc_now_ns() - from;
 		if (res < 0) {
@@ -519,19 +530,20 @@ static int sink_rename(struct item *item)
 	return 0;
 }
 
-int sink_publish(struct item *item)
+int sink_complete(struct item *item)
 {
 	int res = check_stored(item);
 
-	if (res == 0) {
-		res = sink_attributes(item);
-	}
-	if (res == 0) {
-		res = sink_sync(item);
-	}
-	if (res == 0) {
-		sink_drop_cache(item);
-		res = item->committing ? sink_flush(item) : 0; /* in place there is nothing to keep back */
+	return res == 0 ? sink_attributes(item) : res;
+}
+
+int sink_name(struct item *item)
+{
+	int res = 0;
+
+	sink_drop_cache(item);
+	if (item->committing) { /* in place there is nothing to keep back */
+		res = sink_flush(item);
 	}
 	if (res == 0) {
 		unread_keep(item);

@@ -14,6 +14,7 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include "group.h"
 #include "tree.h"
 
 static int small_fail(struct worker *worker, struct node *node, const char *name, enum zc_side side,
@@ -176,6 +177,54 @@ static int small_refused(struct worker *worker, int code)
 	return SMALL_NOT_ME;
 }
 
+/* Gives it its name, and fd back. */
+static int small_publish(struct worker *worker, struct node *node, const struct open_dir *dir,
+                         const char *name, int fd)
+{
+	int res = worker->tree->cfg->gnu_cp ? 0 : commit_link_fd(fd, dir->dst_fd, name);
+
+	if (res == -EEXIST) {
+		return small_fail(worker, node, name, ZC_SIDE_DST, "linkat", res, "cannot create");
+	}
+	return res < 0 ? small_refused(worker, res) : 0;
+}
+
+static int small_close(struct worker *worker, struct node *node, const char *name, int fd, int res)
+{
+	return close(fd) < 0 && errno != EINTR && res == 0
+	           ? small_fail(worker, node, name, ZC_SIDE_DST, "close", -errno,
+	                        "closing it failed: its bytes may be lost")
+	           : res;
+}
+
+int small_finish(struct worker *worker, struct node *node, const struct open_dir *dir, const char *name,
+                 int fd, size_t len_bytes, bool cloned, int code)
+{
+	int res = code < 0
+	              ? small_fail(worker, node, name, ZC_SIDE_DST, "sync", code, "cannot be made durable")
+	              : commit_link_fd(fd, dir->dst_fd, name);
+
+	if (code == 0 && res < 0) {
+		res = small_fail(worker, node, name, ZC_SIDE_DST, "linkat", res, "cannot be given its name");
+	}
+	res = small_close(worker, node, name, fd, res);
+	if (res == 0) {
+		small_count(worker, len_bytes, cloned);
+	}
+	return res;
+}
+
+/* Its bytes are to be on the medium before it gets its name: in a group. Only the first can be refused for
+ * want of a way to name it later. */
+static int small_wait(struct worker *worker, struct node *node, const char *name, int fd, size_t len,
+                      bool cloned)
+{
+	if (group_is_empty(worker->group) && !commit_can_link(fd)) {
+		return small_refused(worker, -ENOENT);
+	}
+	return group_add_small(worker, node, name, fd, len, cloned) ? 0 : SMALL_NOT_ME;
+}
+
 int small_copy(struct worker *worker, struct node *node, const struct open_dir *dir, const char *name,
                int src_fd, const struct stat *st)
 {
@@ -197,20 +246,19 @@ int small_copy(struct worker *worker, struct node *node, const struct open_dir *
 	}
 	if (res == 0) {
 		(void)small_attributes(worker, node, name, src_fd, st, fd, &given);
-		res = gnu ? 0 : commit_link_fd(fd, dir->dst_fd, name);
-		if (res < 0) {
-			res = res == -EEXIST ? small_fail(worker, node, name, ZC_SIDE_DST, "linkat", res,
-			                                  "cannot create")
-			                     : small_refused(worker, res);
+		if (worker->tree->durable) {
+			res = small_wait(worker, node, name, fd, len, cloned);
+			if (res == 0) {
+				return 0;
+			}
+		} else {
+			res = small_publish(worker, node, dir, name, fd);
 		}
 	}
 	if (gnu && res == SMALL_NOT_ME) {
 		(void)unlinkat(dir->dst_fd, name, 0); /* the long way creates it anew */
 	}
-	if (close(fd) < 0 && errno != EINTR && res == 0) {
-		res = small_fail(worker, node, name, ZC_SIDE_DST, "close", -errno,
-		                 "closing it failed: its bytes may be lost");
-	}
+	res = small_close(worker, node, name, fd, res);
 	if (res == 0) {
 		small_count(worker, len, cloned);
 	}

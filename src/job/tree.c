@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "census.h"
+#include "group.h"
 #include "pairs.h"
 
 /* The longest entry that getdents may give: FUSE takes names of 1024 bytes. */
@@ -51,7 +52,17 @@ static rlim_t tree_fd_limit(void)
 	return limit.rlim_cur;
 }
 
-static void tree_size(struct tree *tree, unsigned *ret_window)
+/* What is synced before it gets its name may wait for others: they are made durable together. */
+static bool tree_has_groups(const struct tree *tree)
+{
+	const struct zc_job_cfg *cfg = tree->cfg;
+
+	return tree->ops == &entry_ops && !cfg->gnu_cp && !cfg->dry_run &&
+	       cfg->durability != ZC_DURABILITY_NONE && cfg->cache != ZC_CACHE_DROP &&
+	       tree->root_dst_fd >= 0 && group_serves(tree->root_dst_fd);
+}
+
+static void tree_size(struct tree *tree)
 {
 	rlim_t fds = tree_fd_limit();
 	unsigned lanes = tree->cfg->jobs != 0 ? tree->cfg->jobs : tree_cpu_count();
@@ -67,12 +78,13 @@ static void tree_size(struct tree *tree, unsigned *ret_window)
 	each =
 	    lanes > 0 && fds > BASE_FDS + lanes * (rlim_t)LANE_FDS ? (fds - BASE_FDS) / lanes - LANE_FDS : 0;
 	tree->lane_max = lanes;
-	*ret_window = (unsigned)zc_max_u64(1, zc_min_u64(each / 2, CURSOR_WINDOW_MAX));
+	tree->window = (unsigned)zc_max_u64(1, zc_min_u64(each / 2, CURSOR_WINDOW_MAX));
+	tree->group_max = tree_has_groups(tree) ? (unsigned)(each - zc_min_u64(each, 2 * tree->window)) : 0;
 }
 
 /* ---- threads */
 
-static struct worker *worker_new(struct tree *tree, unsigned window)
+static struct worker *worker_new(struct tree *tree)
 {
 	struct worker *worker = calloc(1, sizeof(*worker));
 
@@ -87,7 +99,8 @@ static struct worker *worker_new(struct tree *tree, unsigned window)
 	worker->batch = worker->small + SMALL_BYTES + 1;
 	worker->batch += -(uintptr_t)worker->batch & 7;
 	worker->tree = tree;
-	worker->cursor.window = window;
+	worker->group = group_open(tree->group_max);
+	worker->cursor.window = tree->window;
 	worker->cursor.root_src_fd = tree->root_src_fd;
 	worker->cursor.root_dst_fd = tree->root_dst_fd;
 	lane_init(&worker->lane, tree->progress, &worker->report);
@@ -100,6 +113,7 @@ static void worker_free(struct worker *worker, struct zc_report *into)
 {
 	lane_close(&worker->lane);
 	cursor_close(&worker->cursor);
+	group_close(worker->group);
 	report_merge(into, &worker->report);
 	report_fini(&worker->report);
 	free(worker->small);
@@ -120,7 +134,7 @@ static void *worker_main(void *arg)
 /* Signals are the first thread's business. A thread that cannot be had is done without. */
 static void tree_start_worker(struct tree *tree)
 {
-	struct worker *worker = worker_new(tree, tree->workers[0]->cursor.window);
+	struct worker *worker = worker_new(tree);
 	sigset_t all;
 	sigset_t before;
 	int res;
@@ -164,6 +178,8 @@ static void tree_push(struct tree *tree, struct names **pile, struct names *name
 
 struct task {
 	struct names *handed; /* names to be copied, ours */
+	bool later;           /* they are of tree->later */
+	bool commit;          /* the worker's group, since there is nothing else to do */
 	struct node *node;    /* else: the directory to be read, or the parent of the one to enter */
 	uint8_t enter;        /* DT_DIR or DT_LNK: enter worker->name below node; 0: read node */
 };
@@ -183,6 +199,12 @@ static void tree_take_dir(struct tree *tree, struct worker *worker, struct task 
 		tree->dirs = names->next;
 		free(names);
 	}
+}
+
+/* Nobody works, and nobody waits but with files that want their names: they need not wait for more. */
+static bool tree_is_at_end(const struct tree *tree)
+{
+	return atomic_load(&tree->idle) + 1 >= tree->lane_count;
 }
 
 static bool tree_take_now(struct tree *tree, struct worker *worker, struct task *task)
@@ -218,6 +240,25 @@ static void tree_wait(struct tree *tree)
 	atomic_fetch_sub(&tree->idle, 1);
 }
 
+/* What was put off, now that this thread has nothing else. Its group first: others may wait for it, and it
+ * must not wait for them meanwhile. */
+static bool tree_take_late(struct tree *tree, struct worker *worker, struct task *task)
+{
+	if (!group_is_empty(worker->group)) {
+		task->commit = worker->waited || tree->later != NULL || tree_is_at_end(tree);
+		if (task->commit) {
+			pthread_cond_broadcast(&tree->wake);
+		}
+		return task->commit;
+	}
+	task->handed = tree->later;
+	if (task->handed != NULL) {
+		task->later = true;
+		tree->later = task->handed->next;
+	}
+	return task->later;
+}
+
 /* 1: there is a task; 0: nothing yet; -1: never again. */
 static int tree_take(struct tree *tree, struct worker *worker, struct task *task)
 {
@@ -229,9 +270,12 @@ static int tree_take(struct tree *tree, struct worker *worker, struct task *task
 		if (tree->handed != NULL || tree->dirs != NULL || tree->readable != NULL) {
 			tree_more_work(tree); /* there is more than this thread can do at once */
 		}
+	} else if (!tree->done && tree_take_late(tree, worker, task)) {
+		res = 1;
 	} else if (!tree->done) {
 		tree_wait(tree);
 	}
+	worker->waited = res == 0;
 	if (res == 0 && tree->done) {
 		res = -1;
 	}
@@ -241,9 +285,7 @@ static int tree_take(struct tree *tree, struct worker *worker, struct task *task
 
 /* ---- what is done with a task */
 
-/* One piece of the node's work is done; the last one finishes the directory, and with it perhaps its
- * parent. */
-static void node_done(struct worker *worker, struct node *node)
+void tree_node_done(struct worker *worker, struct node *node)
 {
 	struct tree *tree = worker->tree;
 
@@ -309,7 +351,25 @@ void tree_add_dir(struct worker *worker, struct node *node, const char *name, ui
 	tree_push(tree, &tree->dirs, names);
 }
 
-static bool tree_open_node(struct worker *worker, struct node *node, struct open_dir *ret_dir)
+void tree_add_later(struct worker *worker, struct node *node, const char *name)
+{
+	struct tree *tree = worker->tree;
+	struct names *names = names_new(node, strlen(name) + 2);
+
+	if (names == NULL) {
+		tree_no_memory(worker);
+		return;
+	}
+	names_add(names, DT_UNKNOWN, name);
+	atomic_fetch_add(&node->pending, 1);
+	atomic_fetch_sub_explicit(&tree->progress->items_done, 1, memory_order_relaxed); /* not yet */
+	pthread_mutex_lock(&tree->lock);
+	names->next = tree->later;
+	tree->later = names;
+	pthread_mutex_unlock(&tree->lock);
+}
+
+bool tree_at(struct worker *worker, struct node *node, struct open_dir *ret_dir)
 {
 	enum zc_side side;
 	int res = cursor_at(&worker->cursor, node, ret_dir, &side);
@@ -334,8 +394,11 @@ static void worker_copy_one(struct worker *worker, struct node *node, const char
 {
 	struct open_dir dir;
 
+	if (group_is_full(worker->group)) {
+		group_commit(worker);
+	}
 	/* an item may have moved the cursor (a link elsewhere does not, a directory met late does) */
-	if (!zc_stopped() && tree_open_node(worker, node, &dir)) {
+	if (!zc_stopped() && tree_at(worker, node, &dir)) {
 		worker->tree->ops->copy(worker, node, &dir, name, type);
 		atomic_fetch_add_explicit(&worker->tree->progress->items_done, 1, memory_order_relaxed);
 	}
@@ -352,7 +415,7 @@ static void worker_copy_handed(struct worker *worker, struct names *names)
 		names->at += (uint32_t)strlen(name) + 2;
 	}
 	free(names);
-	node_done(worker, node);
+	tree_node_done(worker, node);
 }
 
 /* Somebody waits for work: half of what is left of this batch is theirs. */
@@ -494,8 +557,8 @@ static void worker_read(struct worker *worker, struct node *node)
 	if (node->unreadable) {
 		worker->tree->ops->lost(worker, node, ZC_SIDE_SRC, -EACCES);
 	}
-	if (zc_stopped() || node->unreadable || node->shut || !tree_open_node(worker, node, &dir)) {
-		node_done(worker, node);
+	if (zc_stopped() || node->unreadable || node->shut || !tree_at(worker, node, &dir)) {
+		tree_node_done(worker, node);
 		return;
 	}
 	len = worker_fill(worker, node, dir.src_fd, &end);
@@ -509,7 +572,7 @@ static void worker_read(struct worker *worker, struct node *node)
 		pthread_mutex_unlock(&tree->lock);
 	}
 	worker_copy_batch(worker, node, len);
-	node_done(worker, node);
+	tree_node_done(worker, node);
 }
 
 static void worker_enter(struct worker *worker, struct node *parent, uint8_t type)
@@ -517,13 +580,13 @@ static void worker_enter(struct worker *worker, struct node *parent, uint8_t typ
 	struct open_dir dir;
 	struct node *node = NULL;
 
-	if (!zc_stopped() && tree_open_node(worker, parent, &dir)) {
+	if (!zc_stopped() && tree_at(worker, parent, &dir)) {
 		node = worker->tree->ops->enter(worker, parent, &dir, worker->name, type);
 	}
 	if (node != NULL) {
 		worker_read(worker, node); /* the new node counts on its parent, as the name did */
 	} else {
-		node_done(worker, parent);
+		tree_node_done(worker, parent);
 	}
 }
 
@@ -547,7 +610,10 @@ static bool worker_step(struct worker *worker)
 	if (res <= 0) {
 		return res == 0;
 	}
-	if (task.handed != NULL) {
+	worker->patient = task.later;
+	if (task.commit) {
+		group_commit(worker);
+	} else if (task.handed != NULL) {
 		worker_copy_handed(worker, task.handed);
 	} else if (task.enter != 0) {
 		worker_enter(worker, task.node, task.enter);
@@ -570,8 +636,7 @@ static bool tree_is_plain(const struct zc_job_cfg *cfg)
 	       !cfg->attributes_only && !cfg->dry_run && !cfg->debug && !cfg->explain && !cfg->set_context &&
 	       cfg->sparse == ZC_WHEN_AUTO && cfg->reflink != ZC_WHEN_ALWAYS && cfg->route == ZC_ROUTE_AUTO &&
 	       cfg->engine == ZC_ENGINE_AUTO && cfg->direct != ZC_WHEN_ALWAYS &&
-	       cfg->cache != ZC_CACHE_DROP && cfg->on_read_error == ZC_ON_READ_ERROR_FAIL &&
-	       (cfg->durability == ZC_DURABILITY_AUTO || cfg->durability == ZC_DURABILITY_NONE);
+	       cfg->cache != ZC_CACHE_DROP && cfg->on_read_error == ZC_ON_READ_ERROR_FAIL;
 }
 
 /* Such file systems tell at close what they put off: the long way asks before a file gets its name. */
@@ -604,7 +669,6 @@ int tree_open(struct tree **ret_tree, const struct tree_start *start)
 {
 	struct tree *tree = calloc(1, sizeof(*tree));
 	pthread_condattr_t attr;
-	unsigned window;
 
 	if (tree == NULL) {
 		tree_let_go(start->root, start->pairs, start->src_fd, start->dst_fd);
@@ -627,17 +691,19 @@ int tree_open(struct tree **ret_tree, const struct tree_start *start)
 	tree->root = start->root;
 	tree->readable = start->root;
 	atomic_init(&tree->no_tmpfile, tree_tells_late(start->dst_fd));
+	tree->durable =
+	    start->cfg->durability == ZC_DURABILITY_DATA || start->cfg->durability == ZC_DURABILITY_FULL;
 	tree->plain = tree_is_plain(start->cfg);
 	tree->last_id = start->root->id;
 	clock_gettime(CLOCK_REALTIME_COARSE, &tree->started);
 	tree->said.gnu = start->cfg->gnu_cp;
-	tree_size(tree, &window);
+	tree_size(tree);
 	pthread_mutex_init(&tree->lock, NULL);
 	pthread_condattr_init(&attr); /* a clock that is set back would make a wait as much longer */
 	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
 	pthread_cond_init(&tree->wake, &attr);
 	pthread_condattr_destroy(&attr);
-	tree->workers[0] = worker_new(tree, window);
+	tree->workers[0] = worker_new(tree);
 	*ret_tree = tree;
 	if (tree->workers[0] == NULL) {
 		return -ENOMEM;
@@ -670,6 +736,7 @@ void tree_close(struct tree *tree, struct zc_report *report)
 	for (unsigned i = 0; i < lanes; i++) {
 		worker_free(tree->workers[i], report);
 	}
+	group_sync_tree(tree, report);
 	report->lanes = (unsigned)zc_max_u64(report->lanes, lanes);
 	report_merge(report, &tree->said);
 	report_fini(&tree->said);

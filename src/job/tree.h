@@ -32,14 +32,18 @@ struct names {
 
 struct tree;
 struct census;
+struct group;
 
 struct worker {
 	struct tree *tree;
 	struct zc_report report;
 	struct lane lane;
 	struct cursor cursor;
-	uint8_t *small; /* SMALL_BYTES + 1: one more shows a file that grew                      */
-	uint8_t *batch; /* WALK_BYTES                                                           */
+	uint8_t *small;      /* SMALL_BYTES + 1: one more shows a file that grew                      */
+	uint8_t *batch;      /* WALK_BYTES                                                           */
+	struct group *group; /* files that are synced together; NULL: each by itself             */
+	bool waited;         /* in vain, since it last had a task                                */
+	bool patient;        /* has nothing better to do than to wait for a hard link's copy     */
 	char name[NAME_MAX + 1];
 	pthread_t thread;
 };
@@ -73,6 +77,7 @@ struct tree {
 	int root_dst_fd;
 	struct node *root;
 	bool plain;            /* nothing was asked that a file in a new directory would notice      */
+	bool durable;          /* but --durability: new files, too, are synced before they get a name */
 	atomic_int no_tmpfile; /* learnt about the destination: O_TMPFILE is refused                 */
 	atomic_int no_reflink; /* FICLONE is refused                                                */
 	atomic_ulong
@@ -86,8 +91,11 @@ struct tree {
 	struct names *handed;
 	struct names *dirs;
 	struct node *readable;
+	struct names *later;   /* hard links to what is being copied: when there is nothing else      */
 	struct zc_report said; /* messages of all threads on their way to the caller                  */
 	bool done;
+	unsigned window;     /* a cursor's                                                       */
+	unsigned group_max;  /* files that a thread may have waiting; 0: each is synced alone     */
 	unsigned lane_count; /* of workers                                                        */
 	unsigned lane_max;
 	struct worker *workers[TREE_JOBS_MAX]; /* the first is the caller's                           */
@@ -119,6 +127,13 @@ void tree_close(struct tree *tree, struct zc_report *report);
 /* ---- for entry.c and small.c */
 
 uint64_t tree_next_id(struct tree *tree);
+/* The node's directories, through the worker's cursor. false: lost, and said. */
+bool tree_at(struct worker *worker, struct node *node, struct open_dir *ret_dir);
+/* One piece of the node's work is done; the last one finishes the directory, and with it perhaps its parent.
+ */
+void tree_node_done(struct worker *worker, struct node *node);
+/* A name whose copy is still being made by another thread, or waits in a group: asked again later. */
+void tree_add_later(struct worker *worker, struct node *node, const char *name);
 /* A directory was met below node that the reader did not take for one. type: DT_DIR, or DT_LNK: followed. */
 void tree_add_dir(struct worker *worker, struct node *node, const char *name, uint8_t type);
 struct meta_wish tree_meta_wish(struct tree *tree, const struct stat *src_st);
@@ -167,5 +182,8 @@ void entry_birth(struct node *node, const struct made_dir *dir);
 #define SMALL_NOT_ME 2
 int small_copy(struct worker *worker, struct node *node, const struct open_dir *dir, const char *name,
                int src_fd, const struct stat *st);
+/* What waited in a group gets its name, or its error when code is negative. fd is closed. */
+int small_finish(struct worker *worker, struct node *node, const struct open_dir *dir, const char *name,
+                 int fd, size_t len_bytes, bool cloned, int code);
 
 #endif

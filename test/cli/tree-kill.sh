@@ -56,7 +56,8 @@ if [ "$part" != room ]; then
 	quick
 	plant src new && plant old old
 	instants 9 '-a -j1:new' '-a -j4:new' '-a -j4 --route=buffer:new' '-a -j1:old' '-a -j4:old' \
-		'-a -j4 --remove-destination:old'
+		'-a -j4 --remove-destination:old' \
+		'-a -j4 --durability=data:new' '-a -j2 --durability=full:old'
 
 	begin 'kill -9 while names without data are replaced'
 	quick
@@ -75,7 +76,7 @@ if [ "$part" != room ]; then
 	begin 'SIGINT at random instants'
 	quick
 	plant src new && plant old old
-	instants 2 '-a -j1:new' '-a -j4:new' '-a -j4:old' '-a -j4 --route=buffer:old'
+	instants 2 '-a -j1:new' '-a -j4:new' '-a -j4:old' '-a -j4 --route=buffer:old' '-a -j4 --durability=full:old'
 
 	begin 'SIGTERM at random instants'
 	quick

@@ -164,6 +164,7 @@ FORM(int, -1, fremovexattr, fremovexattr, (int fd, const char *name), (fd, name)
 FORM(int, -1, futimens, futimens, (int fd, const struct timespec times[2]), (fd, times))
 FORM(int, -1, fdatasync, fdatasync, (int fd), (fd))
 FORM(int, -1, fsync, fsync, (int fd), (fd))
+FORM(int, -1, syncfs, syncfs, (int fd), (fd))
 FORM(int, -1, linkat, linkat, (int fd, const char *from, int to_fd, const char *to, int flags),
      (fd, from, to_fd, to, flags))
 FORM(int, -1, renameat, renameat, (int fd, const char *from, int to_fd, const char *to),

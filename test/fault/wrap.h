@@ -13,7 +13,7 @@
 #define CALLS(X) \
 	X(open) X(openat) X(fstat) X(fstatat) X(statx) X(fstatfs) X(faccessat) X(readlinkat) X(lseek) \
 	X(ftruncate) X(fallocate) X(posix_fadvise) X(sync_file_range) X(fchown) X(fchmod) X(fsetxattr) \
-	X(fgetxattr) X(flistxattr) X(fremovexattr) X(futimens) X(fdatasync) X(fsync) X(linkat) X(renameat) \
+	X(fgetxattr) X(flistxattr) X(fremovexattr) X(futimens) X(fdatasync) X(fsync) X(syncfs) X(linkat) X(renameat) \
 	X(renameat2) X(unlinkat) X(close) X(flock) X(fcntl) X(ioctl) X(pread) X(pwrite) X(preadv2) X(read) \
 	X(write) X(copy_file_range) X(sendfile) X(splice) X(poll) X(pipe2) X(pipe) X(syscall) X(mmap) \
 	X(madvise) X(mprotect) X(memfd_create) X(pthread_create) X(getrandom) X(sched_setaffinity) \
