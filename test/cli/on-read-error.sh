@@ -222,7 +222,6 @@ if have losetup && loop=$(losetup -f --show -r m/a 2>/dev/null); then
 	[ $((lost)) -le "$P" ] || fail "$lost bytes are lost"
 	expect 1 zcopy --on-read-error=zero --explain "$loop" out
 	says 'going on'
-	losetup -d "$loop"
 else
 	skip 'no loop devices'
 fi
