@@ -62,9 +62,30 @@ static int make_hard_link(struct item *item, const char *name, const void *arg)
 	           : 0;
 }
 
+/* A new name of its own asked for no flush, but this one takes the place of a file. */
+static int make_flushed(const struct item *item, const char *name)
+{
+	int fd = openat(item->target.dir_fd, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	int res = fd < 0 || fdatasync(fd) < 0 ? -errno : 0;
+
+	if (fd >= 0) {
+		close(fd);
+	}
+	return res;
+}
+
 static int make_link_to_copy(struct item *item, const char *name, const void *arg)
 {
-	return links_make(item->links, arg, item->target.dir_fd, name);
+	bool replaces = item->target.exists && !item->report->gnu && S_ISREG(item->src_st.st_mode);
+	int res = links_make(item->links, arg, item->target.dir_fd, name);
+
+	if (res == 0 && replaces && item->cfg->durability != ZC_DURABILITY_NONE) {
+		res = make_flushed(item, name);
+		if (res < 0) {
+			(void)unlinkat(item->target.dir_fd, name, 0);
+		}
+	}
+	return res;
 }
 
 /* ---- the name */

@@ -113,4 +113,33 @@ if cp --version 2>/dev/null | grep -q 'GNU coreutils'; then
 else
 	skip 'no GNU cp here'
 fi
+# behind FIRST THEN: the last call that is like FIRST, and there is one, is followed by one that is like THEN
+behind() {
+	awk -v first="$1" -v then="$2" '$0 ~ first { there = 1; ok = 0 } $0 ~ then { ok = there } END { exit !ok }' calls ||
+		fail "no '$2' behind '$1'"
+}
+
+begin 'a second name that replaces a file: what it leads to is flushed first'
+mkdir src
+data 3000 1 src/a && ln src/a src/b
+for old in a b; do # whichever of them is met first is new once
+	mkdir dst
+	cp src/a dst/$old
+	strace -f -y -o calls "$ZCOPY" -a -j1 src/. dst
+	equal "$(inode_of dst/a)" "$(inode_of dst/b)" 'the one file'
+	behind 'fdatasync[(]' 'renameat[(]'
+	rm -r dst
+done
+
+begin 'full: every directory is synced behind its last name and its attributes'
+mkdir -p src/empty src/links
+ln -s x src/links/link && mkfifo src/links/pipe
+strace -f -y -o calls "$ZCOPY" -a -j1 --durability=full src new
+behind 'symlinkat[(]' 'fsync[(][0-9]*<.*/new/links>'
+behind 'mknodat[(]' 'fsync[(][0-9]*<.*/new/links>'
+for dir in new new/empty new/links; do
+	behind "utimensat[(][0-9]*<.*/$dir>" "fsync[(][0-9]*<.*/$dir>"
+done
+behind 'mkdirat[(].*"new"' "fsync[(][0-9]*<.*/${PWD##*/}>"
+
 done_testing
