@@ -12,6 +12,7 @@ import zlib
 
 TEMP = re.compile(r"\.zcopy-[0-9a-f]{16}(-[0-9a-f]+)?$")
 BLOCK = 4096
+LARGE = 20 << 20  # a journal of --resume gets some records
 NOTHING = (None,) * 5
 # How far a run had come when it was cut off
 BEFORE, RUNNING, DONE = "not begun", "running", "exit 0"
@@ -71,10 +72,10 @@ class Case:
     """options: of zcopy. level: what its end promises: none, data, full, or auto: data of what it replaced."""
 
     def __init__(self, name, options, tree=False, replace=False, sparse=False, level="auto", inside=False,
-                 backup=False, in_place=False):
+                 backup=False, in_place=False, large=False):
         self.name, self.options = name, options
         self.tree, self.replace, self.sparse, self.inside = tree, replace, sparse, inside
-        self.level, self.backup, self.in_place = level, backup, in_place
+        self.level, self.backup, self.in_place, self.large = level, backup, in_place, large
         self.attributes = "-a" in options or "-p" in options
 
     # ---- before
@@ -100,7 +101,8 @@ class Case:
         """A source, or an old destination, which has most of the source's names and some of its own."""
         os.makedirs(top)
         if not self.tree:
-            self.file(draw, top + "/file", draw.randrange(60000, 90000) if old else draw.randrange(250000, 330000))
+            size = draw.randrange(60000, 90000) if old else draw.randrange(250000, 330000)
+            self.file(draw, top + "/file", size + (LARGE if self.large and not old else 0))
             return
         for where in ("", "/one", "/one/two", "/one/empty", "/last"):
             os.makedirs(top + where, exist_ok=True)

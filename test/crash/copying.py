@@ -7,8 +7,13 @@ from cases import DONE, snapshot, temps
 PATIENCE = 30
 
 
+def state_of(dst):
+    """Where --resume keeps its journals: on the disk that crashes, too."""
+    return os.path.join(os.path.dirname(dst), "state")
+
+
 def start(program, case, src, dst, fault=None, log=None, env=None):
-    env = dict(os.environ, **(env or {}))
+    env = dict(os.environ, XDG_STATE_HOME=state_of(dst), **(env or {}))
     if fault:
         env["ZC_FAULT"] = fault
     if log is not None:
@@ -48,4 +53,5 @@ def rerun(program, case, src, dst):
     if code != 0:
         return [f"{case.name}: rerun: status {code}: {said[:300]}"]
     left = temps(snapshot(dst))
+    left += [os.path.join(top, name) for top, _, names in os.walk(state_of(dst)) for name in names]
     return ["rerun: " + text for text in case.judge(dst, DONE, False)] + ([f"a rerun leaves {left}"] if left else [])

@@ -21,7 +21,7 @@ class Kind:
 
 KINDS = {
     "ext4": Kind(96, 4096, ["mkfs.ext4", "-q", "-F", "-E", "nodiscard,lazy_itable_init=1,lazy_journal_init=1",
-                           "-b", "4096", "-J", "size=4"], ["defaults", "noauto_da_alloc"], ["e2fsck", "-f", "-n"]),
+                           "-b", "4096", "-J", "size=4"], ["noauto_da_alloc", "noauto_da_alloc", "defaults"], ["e2fsck", "-f", "-n"]),
     "xfs": Kind(96, 512, ["mkfs.xfs", "-q", "-f", "-K", "-l", "size=8m"], ["defaults"], ["xfs_repair", "-n", "-f"]),
     "btrfs": Kind(128, 4096, ["mkfs.btrfs", "-q", "-f", "-K"], ["nodiscard"], ["btrfs", "check", "-q"]),
 }

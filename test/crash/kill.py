@@ -35,6 +35,10 @@ def one(program, seed, case, step, src, dst, counts):
         wrong.append(f"{case.name}: status {code}: {said[:300]}")
     counts[f"kill {case.name}"] += 1
     wrong += case.judge(dst, DONE if code == 0 else RUNNING, False)
+    if step % 3 == 0:  # and the next run, too
+        finish(start(program, case, src, dst, f"any:{step * 2 // 3}:!9"))
+        wrong += case.judge(dst, RUNNING, False)
+        counts["kill: twice"] += 1
     return wrong + rerun(program, case, src, dst)
 
 
