@@ -146,6 +146,17 @@ static bool pass_is_empty(const struct pass *pass)
 	return (shape->caps & ZC_CAP_SEEK) && pread(shape->fd, &byte, 1, (off_t)shape->base_bytes) == 0;
 }
 
+/* Of a route within the kernel nobody knows which side has failed: can the source be read there? */
+static enum zc_side pass_whose(const struct pass *pass, const struct zc_leg *leg)
+{
+	const struct zc_shape *shape = &pass->item->src.shape;
+	uint64_t off = shape->base_bytes + leg->span.off_bytes + leg->done_bytes;
+	char byte;
+
+	return (shape->caps & ZC_CAP_SEEK) && pread(shape->fd, &byte, 1, (off_t)off) < 0 ? ZC_SIDE_SRC
+	                                                                                 : ZC_SIDE_DST;
+}
+
 /* A forced route said "not me". Before the first byte that is a refusal; later it is the source's end, which
  * came before the size said so, or a real error. */
 static int pass_forced_end(struct pass *pass, struct zc_leg *leg)
@@ -157,7 +168,7 @@ static int pass_forced_end(struct pass *pass, struct zc_leg *leg)
 	if (leg->done_bytes == 0 && pass->at_bytes == 0) {
 		return pass_forced_refused(pass, &leg->err);
 	}
-	leg->err.side = ZC_SIDE_DST;
+	leg->err.side = pass_whose(pass, leg);
 	return pass_fail(pass, &leg->err);
 }
 
