@@ -61,6 +61,21 @@ static const struct word syscalls[] = {
 	{ "pipe2", SYS_pipe2 },
 	{ "flock", SYS_flock },
 	{ "sched_setaffinity", SYS_sched_setaffinity },
+	{ "set_mempolicy", SYS_set_mempolicy },
+	{ "unshare", SYS_unshare },
+	{ "setns", SYS_setns },
+	{ "mount", SYS_mount },
+	{ "bpf", SYS_bpf },
+	{ "perf_event_open", SYS_perf_event_open },
+	{ "userfaultfd", SYS_userfaultfd },
+	{ "add_key", SYS_add_key },
+	{ "keyctl", SYS_keyctl },
+	{ "request_key", SYS_request_key },
+	{ "kcmp", SYS_kcmp },
+	{ "open_by_handle_at", SYS_open_by_handle_at },
+	{ "process_vm_readv", SYS_process_vm_readv },
+	{ "process_vm_writev", SYS_process_vm_writev },
+	{ "personality", SYS_personality },
 };
 
 static const struct word errnos[] = {
