@@ -574,7 +574,8 @@ static int run_seeds(uint64_t first, uint64_t last, unsigned jobs)
 			report(&scene, why);
 		}
 	}
-	for (unsigned i = first_is_enough() ? 0 : 3; i < all->failures && i < ZC_ARRAY_LEN(all->failed_seeds); i++) {
+	for (unsigned i = first_is_enough() ? 0 : 3; i < all->failures && i < ZC_ARRAY_LEN(all->failed_seeds);
+	     i++) {
 		printf("FAILED also: test/sim/run --seed %llu\n", (unsigned long long)all->failed_seeds[i]);
 	}
 	if (last - first + 1 >= 2000 && last != UINT64_MAX && !full) {
