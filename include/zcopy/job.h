@@ -35,6 +35,12 @@ enum zc_cache {
 	ZC_CACHE_DROP,
 };
 
+enum zc_resume {
+	ZC_RESUME_OFF,
+	ZC_RESUME_TRUST,  /* what an earlier run wrote down holds    */
+	ZC_RESUME_VERIFY, /* it is compared with the source first   */
+};
+
 enum zc_update { /* --update, -u */
 	         ZC_UPDATE_ALL,
 	         ZC_UPDATE_NONE,      /* skip what exists, status 0 (also -n)  */
@@ -121,7 +127,7 @@ struct zc_job_cfg {
 	const struct zc_filter *filter; /* --exclude, --include; borrowed, NULL: none */
 	const char *files_from;         /* --files-from, "-" is stdin; borrowed       */
 	bool names_end_in_nul;          /* -0                                         */
-	bool resume;                    /* what an earlier run has finished is not copied again */
+	enum zc_resume resume;          /* what an earlier run has finished is not copied again */
 	const char *program;            /* what prompts begin with; borrowed, NULL: zcopy          */
 	bool gnu_cp;                    /* called as cp: GNU's words, in place, created directly   */
 	bool inplace;
@@ -221,6 +227,9 @@ struct zc_report {
 	unsigned msg_next;      /* cli's: the first not yet shown         */
 	bool words_lost;        /* there was no memory for some of the errors' words */
 	uint64_t hardlinks_cut; /* replaced names whose siblings keep the old file */
+	struct {
+		uint64_t files, bytes;
+	} resumed; /* --resume: what an earlier run had copied of files that it did not finish */
 };
 
 /* The contract's JSON object on file. total_ns: since the program began. 0 or -errno. */

@@ -31,6 +31,7 @@ struct zc_progress {
 	_Atomic uint64_t read;        /* taken from the source            */
 	_Atomic uint64_t written;     /* accepted by the destination      */
 	_Atomic uint64_t durable;     /* safe from a power cut            */
+	_Atomic uint64_t resumed;     /* there already: of an earlier run      */
 	_Atomic uint64_t items_done;  /* names of trees that are done with     */
 	_Atomic uint64_t items_found; /* names of trees known by now           */
 };

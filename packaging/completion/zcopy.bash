@@ -34,7 +34,7 @@ _zcopy()
 		--target-directory=DIR
 		--no-target-directory
 		--durability=none|data|full
-		--resume
+		--resume[=verify]
 		--inplace
 		--on-change=retry|warn|fail
 		--on-read-error=fail|zero|skip

@@ -422,6 +422,9 @@ static int parse_forced(struct parse *parse)
 		return option_fail(parse, "--inplace and %s exclude each other",
 		                   parse->make_backups ? "--backup" : "--remove-destination");
 	}
+	if (job->inplace && job->resume) { /* half of a new file in an old one passes for a whole one */
+		return option_fail(parse, "--inplace and --resume exclude each other");
+	}
 	return 0;
 }
 

@@ -71,6 +71,10 @@ static const struct word read_error_words[] = {
 	{ "skip", ZC_ON_READ_ERROR_SKIP },
 	{ NULL, 0 },
 };
+static const struct word resume_words[] = {
+	{ "verify", ZC_RESUME_VERIFY },
+	{ NULL, 0 },
+};
 static const struct word hash_words[] = {
 	{ "xxh3", ZC_HASH_XXH3 },
 	{ "crc32c", ZC_HASH_CRC32C },
@@ -212,8 +216,9 @@ static const struct option_row option_rows[] = {
 	  .help = "safe from a power cut at exit: nothing, the data,\n"
 		  "or also the name. Default: none for new names,\n"
 		  "data when replacing" },
-	{ .name = "resume", .own = true, .apply = set_flag, .field = JOB(resume),
-	  .help = "go on where an earlier run was interrupted: files\nthat it finished are not copied again" },
+	{ .name = "resume", .own = true, .has_arg = optional_argument, .apply = set_resume, .words = resume_words,
+	  .help = "go on where an earlier run was interrupted, also\ninside a large file; verify: compare what is there\n"
+		  "with the source first" },
 	{ .name = "inplace", .own = true, .apply = set_flag, .field = JOB(inplace),
 	  .help = "write into the existing file itself: a failure\nleaves it partly written" },
 	{ .name = "on-change", .own = true, .has_arg = required_argument,

@@ -97,6 +97,7 @@ int set_flag(struct parse *parse, const struct option_row *row, const char *arg)
 int set_value(struct parse *parse, const struct option_row *row, const char *arg);
 int set_text(struct parse *parse, const struct option_row *row, const char *arg);
 int set_word(struct parse *parse, const struct option_row *row, const char *arg);
+int set_resume(struct parse *parse, const struct option_row *row, const char *arg);
 int set_count(struct parse *parse, const struct option_row *row, const char *arg);
 int set_size(struct parse *parse, const struct option_row *row, const char *arg);
 int set_engine(struct parse *parse, const struct option_row *row, const char *arg);

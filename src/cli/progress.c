@@ -75,6 +75,7 @@ static void progress_json(const struct progress *progress, uint64_t now_ns)
 {
 	const struct zc_progress *counters = progress->counters;
 	uint64_t total = atomic_load_explicit(&counters->total, memory_order_relaxed);
+	uint64_t resumed = atomic_load_explicit(&counters->resumed, memory_order_relaxed);
 
 	fprintf(stderr, "{\"seconds\":%.3f,\"read\":%" PRIu64 ",\"written\":%" PRIu64 ",\"durable\":%" PRIu64,
 	        (double)(now_ns - progress->started_ns) / 1e9,
@@ -83,6 +84,9 @@ static void progress_json(const struct progress *progress, uint64_t now_ns)
 	        atomic_load_explicit(&counters->durable, memory_order_relaxed));
 	if (total != ZC_SIZE_UNKNOWN) {
 		fprintf(stderr, ",\"total\":%" PRIu64, total);
+	}
+	if (resumed > 0) {
+		fprintf(stderr, ",\"resumed\":%" PRIu64, resumed);
 	}
 	if (atomic_load_explicit(&counters->items_done, memory_order_relaxed) > 0) {
 		fprintf(stderr, ",\"items\":%" PRIu64 ",\"items_found\":%" PRIu64,
@@ -98,6 +102,7 @@ static void progress_bar(struct progress *progress)
 	const struct zc_progress *counters = progress->counters;
 	uint64_t total = atomic_load_explicit(&counters->total, memory_order_relaxed);
 	uint64_t written = progress->last_written;
+	uint64_t there = written + atomic_load_explicit(&counters->resumed, memory_order_relaxed);
 	char read_text[16];
 	char written_text[16];
 	char durable_text[16];
@@ -108,11 +113,11 @@ static void progress_bar(struct progress *progress)
 	uint64_t found = atomic_load_explicit(&counters->items_found, memory_order_relaxed);
 
 	if (total != ZC_SIZE_UNKNOWN && total > 0) {
-		uint64_t left = total > written ? total - written : 0;
+		uint64_t left = total > there ? total - there : 0;
 		uint64_t eta = progress->rate > 1 ? zc_clamp_u64((double)left / progress->rate) : 0;
 
 		snprintf(share, sizeof(share), "%3u%%  ETA %u:%02u  ",
-		         (unsigned)((double)zc_min_u64(written, total) * 100 / (double)total),
+		         (unsigned)((double)zc_min_u64(there, total) * 100 / (double)total),
 		         (unsigned)(eta / 60), (unsigned)(eta % 60));
 	}
 	if (done > 0) { /* the copy may be ahead of the count */

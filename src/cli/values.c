@@ -116,6 +116,14 @@ int set_word(struct parse *parse, const struct option_row *row, const char *arg)
 	return 0;
 }
 
+int set_resume(struct parse *parse, const struct option_row *row, const char *arg)
+{
+	const struct word *word = arg == NULL ? NULL : option_word(parse, row, row->words, arg);
+
+	parse->args.job.resume = word == NULL ? ZC_RESUME_TRUST : (enum zc_resume)word->value;
+	return arg != NULL && word == NULL ? -EINVAL : 0;
+}
+
 int set_count(struct parse *parse, const struct option_row *row, const char *arg)
 {
 	uint64_t count;

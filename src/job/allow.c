@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "rescue.h"
+#include "resume.h"
 
 /* ---- what the user wants */
 
@@ -247,6 +248,9 @@ static int item_update_rule(struct item *item)
 	}
 	if (item->cfg->resume && item->has_from && !unread && item_is_complete(item)) {
 		item->stays = true;
+		if (!item->cfg->dry_run) {
+			resume_forget(item);
+		}
 		return item_skip(item);
 	}
 	if (item->cfg->interactive && !item_ask(item)) {

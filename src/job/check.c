@@ -50,13 +50,6 @@ int check_begin(struct item *item)
 	return 0;
 }
 
-void check_restart(struct item *item)
-{
-	if (item->hash != NULL) {
-		hash_reset(item->hash);
-	}
-}
-
 void check_tap(void *arg, uint64_t off_bytes, const void *mem, size_t len_bytes)
 {
 	hash_at(arg, off_bytes, mem, len_bytes);
@@ -82,25 +75,20 @@ static int check_read(struct item *item, struct hash_source *source, uint64_t *r
 	return res;
 }
 
-/* Blocks that are shared never passed our buffers. */
-int check_digest(struct item *item)
+/* The source's first len_bytes, which do not pass our buffers. */
+static int check_source(struct item *item, uint64_t len_bytes)
 {
 	struct hash_source source = {
 		.fd = item->src.shape.fd,
 		.fd_plain = -1,
 		.from_bytes = item->src.shape.base_bytes,
-		.len_bytes = item->total_bytes,
+		.len_bytes = len_bytes,
 	};
 	uint64_t off = 0;
-	int res = 0;
+	int res;
 
-	if (item->hash == NULL) {
-		return 0;
-	}
-	if (item->moved[ZC_ROUTE_REFLINK] > 0) {
-		(void)zc_end_set_direct(&item->src, false);
-		res = check_read(item, &source, &off);
-	}
+	(void)zc_end_set_direct(&item->src, false);
+	res = check_read(item, &source, &off);
 	if (res == -ENODATA) {
 		return item_fail(item, ZC_SIDE_SRC, ZC_STATUS_CHANGED, "pread", 0,
 		                 "became shorter while it was verified", NULL);
@@ -108,19 +96,44 @@ int check_digest(struct item *item)
 	if (res < 0) {
 		return item_fail(item, ZC_SIDE_SRC, 0, "pread", res, "cannot read", NULL);
 	}
-	hash_end(item->hash, item->total_bytes, item->digest);
 	return 0;
+}
+
+int check_restart(struct item *item)
+{
+	if (item->hash == NULL) {
+		return 0;
+	}
+	hash_reset(item->hash);
+	return item->resumed_bytes > 0 ? check_source(item, item->resumed_bytes) : 0;
+}
+
+/* Blocks that are shared never passed our buffers. */
+int check_digest(struct item *item)
+{
+	int res = 0;
+
+	if (item->hash == NULL) {
+		return 0;
+	}
+	if (item->moved[ZC_ROUTE_REFLINK] > 0) {
+		res = check_source(item, item->total_bytes);
+	}
+	if (res == 0) {
+		hash_end(item->hash, item->total_bytes, item->digest);
+	}
+	return res;
 }
 
 /* ---- reading back */
 
 /* The same file once more, past the page cache: by the link of /proc, since it may have no name. */
-static int check_reopen(const struct item *item)
+static int check_reopen(int new_fd)
 {
 	static const int flags[] = { O_DIRECT | O_NOATIME, O_DIRECT, O_NOATIME, 0 };
 	char path[40];
 
-	snprintf(path, sizeof(path), "/proc/self/fd/%d", item->dst.shape.fd);
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", new_fd);
 	for (unsigned i = 0; i < ZC_ARRAY_LEN(flags); i++) {
 		int fd = openat(AT_FDCWD, path, O_RDONLY | O_CLOEXEC | O_NOCTTY | flags[i]);
 
@@ -129,6 +142,53 @@ static int check_reopen(const struct item *item)
 		}
 	}
 	return -errno;
+}
+
+/* len_bytes from both, as far as they can be had: fd reads past the cache where that is not refused. */
+static bool check_alike(const struct item *item, int fd, uint8_t *mem, size_t len_bytes, uint64_t at)
+{
+	const int fds[2] = { item->src.shape.fd, fd };
+
+	for (unsigned i = 0; i < 2; i++) {
+		struct hash_source source = { .fd = fds[i], .fd_plain = item->commit.fd };
+		size_t have = 0;
+
+		while (have < len_bytes) {
+			ssize_t len;
+
+			source.mem = mem + i * (size_t)READ_BYTES + have;
+			source.cap_bytes = READ_BYTES - have;
+			len = hash_read(&source, at + have);
+			if (len <= 0) {
+				return false;
+			}
+			have += (size_t)len;
+		}
+	}
+	return memcmp(mem, mem + READ_BYTES, len_bytes) == 0;
+}
+
+uint64_t check_common(struct item *item, uint64_t len_bytes)
+{
+	uint8_t *mem = aligned_alloc(DIRECT_ALIGN, 2 * (size_t)READ_BYTES);
+	uint64_t at = 0;
+	int fd;
+
+	(void)posix_fadvise(item->commit.fd, 0, 0, POSIX_FADV_DONTNEED);
+	fd = check_reopen(item->commit.fd);
+	while (mem != NULL && at < len_bytes && !zc_stopped()) {
+		size_t step = (size_t)zc_min_u64(READ_BYTES, len_bytes - at);
+
+		if (!check_alike(item, fd >= 0 ? fd : item->commit.fd, mem, step, at)) {
+			break;
+		}
+		at += step;
+	}
+	if (fd >= 0) {
+		close(fd);
+	}
+	free(mem);
+	return at;
 }
 
 /* Where source and destination differ, for the message: ZC_OFF_NONE where that is not to be told. */
@@ -218,7 +278,7 @@ static int check_back(struct item *item, int fd)
 static int check_whole(struct item *item)
 {
 	bool wanted = item->manifest != NULL && check_is_partial(item);
-	int fd = wanted ? check_reopen(item) : -1;
+	int fd = wanted ? check_reopen(item->dst.shape.fd) : -1;
 	int res;
 
 	if (fd < 0) {
@@ -245,7 +305,7 @@ int check_stored(struct item *item)
 	}
 	item->report->ns.durable += zc_now_ns() - from;
 	(void)posix_fadvise(item->dst.shape.fd, 0, 0, POSIX_FADV_DONTNEED);
-	fd = check_reopen(item);
+	fd = check_reopen(item->dst.shape.fd);
 	if (fd < 0 && item->in_place) { /* ours may not read */
 		return item_fail(item, ZC_SIDE_DST, 0, "openat", fd, "cannot be read back", NULL);
 	}

@@ -152,6 +152,86 @@ static int commit_open_named(struct commit *commit, int dir_fd)
 	return -EEXIST;
 }
 
+/* A named one, private until it is complete. */
+static struct commit commit_named(const struct target *target, mode_t mode, mode_t mask)
+{
+	return (struct commit){
+		.target = target,
+		.fd = -1,
+		.private_mode = true,
+		.final_mode = meta_new_mode(target->dir_fd, mode, mask),
+	};
+}
+
+int commit_begin_kept(struct commit *ret_commit, const struct target *target, mode_t mode, mode_t mask)
+{
+	struct commit commit = commit_named(target, mode, mask);
+	int res = -EEXIST;
+
+	commit_temp_name(commit.temp, target->name, 0);
+	commit.fd =
+	    openat(target->dir_fd, commit.temp, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+	if (commit.fd < 0) {
+		return -errno;
+	}
+	if (flock(commit.fd, LOCK_EX | LOCK_NB) < 0 && errno != EWOULDBLOCK) {
+		res = -errno;
+	} else if (commit_same_file(commit.fd, target->dir_fd, commit.temp) == 1) {
+		*ret_commit = commit;
+		return 0;
+	}
+	close(commit.fd); /* taken for a stale one before it was locked; or without locks it cannot be kept */
+	if (res != -EEXIST) {
+		(void)unlinkat(target->dir_fd, commit.temp, 0);
+	}
+	return res;
+}
+
+/* What has another name as well was about to be published, and may be a file of somebody's by now. */
+static int commit_check_left(const struct commit *commit)
+{
+	struct stat st;
+	int res;
+
+	if (fstat(commit->fd, &st) < 0) {
+		return -errno;
+	}
+	if (!S_ISREG(st.st_mode) || !commit_may_be_ours(commit->target, st.st_uid)) {
+		return -EPERM;
+	}
+	if (!commit_lock(commit->fd)) {
+		return errno == EWOULDBLOCK ? -EBUSY : -errno;
+	}
+	res = commit_same_file(commit->fd, commit->target->dir_fd, commit->temp);
+	if (res != 1) {
+		return res == 0 ? -ENOENT : res;
+	}
+	if (st.st_nlink != 1) {
+		return unlinkat(commit->target->dir_fd, commit->temp, 0) < 0 ? -errno : -ENOENT;
+	}
+	return fchmod(commit->fd, 0600) < 0 ? -errno : 0;
+}
+
+int commit_take_over(struct commit *ret_commit, const struct target *target, mode_t mode, mode_t mask)
+{
+	struct commit commit = commit_named(target, mode, mask);
+	int res;
+
+	commit_temp_name(commit.temp, target->name, 0);
+	commit.fd =
+	    openat(target->dir_fd, commit.temp, O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC | O_NOCTTY);
+	if (commit.fd < 0) {
+		return -errno;
+	}
+	res = commit_check_left(&commit);
+	if (res < 0) {
+		close(commit.fd);
+		return res;
+	}
+	*ret_commit = commit;
+	return 0;
+}
+
 bool commit_can_link(int fd)
 {
 	char path[32];
@@ -191,12 +271,11 @@ int commit_begin(struct commit *ret_commit, const struct target *target, mode_t 
 	}
 	*ret_op = "openat";
 	zc_fallback_add(fallbacks, "O_TMPFILE", "named temporary", "openat", res);
+	commit = commit_named(target, mode, mask);
 	res = commit_open_named(&commit, target->dir_fd);
 	if (res < 0) {
 		return res;
 	}
-	commit.private_mode = true;
-	commit.final_mode = meta_new_mode(target->dir_fd, mode, mask);
 	*ret_commit = commit;
 	return 0;
 }
@@ -307,7 +386,7 @@ int commit_end(struct commit *commit)
 	if (commit->fd < 0) {
 		return 0;
 	}
-	if (commit->temp[0] != '\0') {
+	if (commit->temp[0] != '\0' && !commit->keep) {
 		(void)unlinkat(commit->target->dir_fd, commit->temp, 0);
 		commit->temp[0] = '\0';
 	}

@@ -11,12 +11,18 @@ struct commit {
 	char temp[64];               /* its name in the target's directory; "" = it has none          */
 	mode_t final_mode;           /* what a new file gets (the umask or default ACL applied)       */
 	bool private_mode;           /* it is 0600 until then                                        */
+	bool keep;                   /* not published, it stays under its temporary name              */
 };
 
 /* An unnamed file in the target's directory (O_TMPFILE), or a named one, 0600 and locked, where that is
  * refused. mode: the source's. Nothing is visible yet. 0 or -errno (with *ret_op the failing call). */
 int commit_begin(struct commit *ret_commit, const struct target *target, mode_t mode, mode_t mask,
                  struct zc_fallbacks *fallbacks, const char **ret_op);
+/* Always a named one, under the first of its names: a later run looks for it there. -EEXIST: somebody has it.
+ */
+int commit_begin_kept(struct commit *ret_commit, const struct target *target, mode_t mode, mode_t mask);
+/* That one of an earlier run, locked, as it is. 0; -ENOENT; -EBUSY: its run is not over; or -errno. */
+int commit_take_over(struct commit *ret_commit, const struct target *target, mode_t mode, mode_t mask);
 /* Gives the file its name. keep_existing: never replace what is there by now (-EEXIST then).
  * After 0 the temporary is gone or has become the destination. 0 or -errno. */
 int commit_publish(struct commit *commit, bool keep_existing, const char **ret_op);

@@ -15,6 +15,7 @@
 #include "check.h"
 #include "item.h"
 #include "rescue.h"
+#include "resume.h"
 #include "split.h"
 
 /* Once more from the start is for files that take seconds, not hours. */
@@ -24,6 +25,8 @@ struct pass {
 	struct item *item;
 	struct choice choice;
 	uint64_t at_bytes;       /* where the next span starts                      */
+	uint64_t stop_bytes;     /* where resume_mark is to be called               */
+	bool begun;              /* a span of it was copied                         */
 	uint64_t data_end_bytes; /* end of the last byte that was really read       */
 	uint64_t hole_bytes;
 	uint64_t stayed_bytes; /* an earlier run has copied them                  */
@@ -307,7 +310,7 @@ static int pass_hole(struct pass *pass, const struct zc_span *span)
 /* Room for all of it and at once: a full disk is found out before the first byte, and writes
  * need not find blocks one by one. Not where files are copied on write, which would do it all again.
  * 1 done, 0 not to be had here, -ENOSPC and the like. */
-static int pass_allocate(const struct zc_end *dst, uint64_t size)
+static int pass_allocate(const struct zc_end *dst, uint64_t from, uint64_t size)
 {
 	char out[24];
 	const char *fs = zc_fs_name(dst->shape.fd, out);
@@ -315,7 +318,7 @@ static int pass_allocate(const struct zc_end *dst, uint64_t size)
 	if (strcmp(fs, "btrfs") == 0 || strcmp(fs, "zfs") == 0 || strcmp(fs, "bcachefs") == 0) {
 		return 0;
 	}
-	if (fallocate(dst->shape.fd, 0, 0, (off_t)size) == 0) {
+	if (fallocate(dst->shape.fd, 0, (off_t)from, (off_t)(size - from)) == 0) {
 		return 1;
 	}
 	return errno == ENOSPC || errno == EDQUOT || errno == EFBIG ? -errno : 0;
@@ -328,8 +331,8 @@ static int pass_extend(struct pass *pass, const struct zc_span *first)
 {
 	struct item *item = pass->item;
 	uint64_t size = item->src.shape.size_bytes;
-	bool whole =
-	    first->kind == ZC_SPAN_DATA && first->len_bytes >= size && pass->choice.sparse_bytes == 0;
+	bool whole = first->kind == ZC_SPAN_DATA && pass->choice.sparse_bytes == 0 &&
+	             first->off_bytes + first->len_bytes >= size;
 	int res = 0;
 
 	if (!(item->dst.shape.caps & ZC_CAP_FRESH) || size == ZC_SIZE_UNKNOWN ||
@@ -337,7 +340,7 @@ static int pass_extend(struct pass *pass, const struct zc_span *first)
 		return 0;
 	}
 	if (whole) {
-		res = pass_allocate(&item->dst, size);
+		res = pass_allocate(&item->dst, first->off_bytes, size);
 		if (res < 0) {
 			return item_fail(item, ZC_SIDE_DST, 0, "fallocate", res, "cannot allocate its room",
 			                 NULL);
@@ -349,11 +352,40 @@ static int pass_extend(struct pass *pass, const struct zc_span *first)
 	return 0;
 }
 
+/* One span, or of data what comes before the next stop. */
+static int pass_span(struct pass *pass, struct zc_span *span)
+{
+	struct item *item = pass->item;
+	int res = pass->begun ? 0 : pass_extend(pass, span);
+
+	pass->begun = true;
+	if (res < 0) {
+		return res;
+	}
+	if (span->kind == ZC_SPAN_HOLE) {
+		res = pass_hole(pass, span);
+	} else {
+		if (pass->stop_bytes != ZC_SIZE_UNKNOWN) {
+			span->len_bytes = zc_min_u64(span->len_bytes, pass->stop_bytes - span->off_bytes);
+		}
+		res = pass_data(pass, span);
+	}
+	if (item->rescue != NULL && item->rescue->bad.count > 0) {
+		pass->stop_bytes = ZC_SIZE_UNKNOWN; /* what is behind a gap is not written down */
+	}
+	if (res == 0 && pass->at_bytes >= pass->stop_bytes) {
+		res = resume_mark(item, pass->at_bytes);
+		pass->stop_bytes = resume_next(item, pass->at_bytes);
+	}
+	return res;
+}
+
 /* Everything from at_bytes to the source's end. */
 static int pass_spans(struct pass *pass)
 {
 	struct item *item = pass->item;
 
+	pass->stop_bytes = resume_next(item, pass->at_bytes);
 	while (!pass->eof) {
 		struct zc_span span;
 		int res;
@@ -372,11 +404,7 @@ static int pass_spans(struct pass *pass)
 		if (span.kind == ZC_SPAN_END) {
 			return 0;
 		}
-		res = pass->at_bytes == 0 ? pass_extend(pass, &span) : 0;
-		if (res < 0) {
-			return res;
-		}
-		res = span.kind == ZC_SPAN_HOLE ? pass_hole(pass, &span) : pass_data(pass, &span);
+		res = pass_span(pass, &span);
 		if (res < 0) {
 			return res;
 		}
@@ -514,9 +542,6 @@ static bool source_fell_short(const struct pass *pass, const struct stat *now)
 /* From the start again: an empty destination, the source as it is now. */
 static int copy_again(struct item *item, const struct stat *now)
 {
-	if ((item->dst.shape.caps & ZC_CAP_FRESH) && ftruncate(item->dst.shape.fd, 0) < 0) {
-		return item_fail(item, ZC_SIDE_DST, 0, "ftruncate", -errno, "cannot start again", NULL);
-	}
 	(void)zc_end_set_direct(&item->src, false);
 	(void)zc_end_set_direct(&item->dst, false);
 	item->src_st = *now;
@@ -527,10 +552,35 @@ static int copy_again(struct item *item, const struct stat *now)
 		item->src.shape.size_bytes = now->st_size > 0 ? size : ZC_SIZE_UNKNOWN;
 		item->src.shape.caps |= ZC_CAP_HOLES;
 	}
+	resume_restart(item);
+	if ((item->dst.shape.caps & ZC_CAP_FRESH) && ftruncate(item->dst.shape.fd, 0) < 0) {
+		return item_fail(item, ZC_SIDE_DST, 0, "ftruncate", -errno, "cannot start again", NULL);
+	}
 	atomic_store_explicit(&item->progress->read, item->read_before, memory_order_relaxed);
 	atomic_store_explicit(&item->progress->written, item->written_before, memory_order_relaxed);
 	memset(item->moved, 0, sizeof(item->moved));
 	return 0;
+}
+
+static int pass_bytes(struct pass *pass)
+{
+	struct item *item = pass->item;
+	int res;
+
+	if (item->rescue != NULL && item->rescue->going_on) {
+		return pass_missing(pass);
+	}
+	res = pass_reflink(pass);
+	if (res != -EOPNOTSUPP) {
+		return res;
+	}
+	resume_follow(item);
+	res = pass_spans(pass);
+	if (res == 0) {
+		return resume_stop(item, false);
+	}
+	(void)resume_stop(item, !zc_stopped()); /* somebody waits for our end then */
+	return res;
 }
 
 /* One pass over the whole source. *ret_now: the source as it was after it. */
@@ -538,19 +588,21 @@ static int copy_pass(struct item *item, struct pass *pass, struct stat *ret_now)
 {
 	int res;
 
-	*pass = (struct pass){ .item = item };
-	check_restart(item);
+	*pass = (struct pass){
+		.item = item,
+		.at_bytes = item->resumed_bytes,
+		.data_end_bytes = item->resumed_bytes,
+	};
+	res = check_restart(item);
+	if (res < 0) {
+		return res;
+	}
 	rescue_restart(item);
 	res = pass_prepare(pass);
 	if (res < 0) {
 		return res;
 	}
-	if (item->rescue != NULL && item->rescue->going_on) {
-		res = pass_missing(pass);
-	} else {
-		res = pass_reflink(pass);
-		res = res == -EOPNOTSUPP ? pass_spans(pass) : res;
-	}
+	res = pass_bytes(pass);
 	if (res < 0) {
 		return res;
 	}

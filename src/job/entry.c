@@ -32,6 +32,7 @@ static void entry_item(struct item *item, struct worker *worker, struct node *no
 		.dst_uri = { .kind = ZC_END_PATH },
 		.dest_fd = -1,
 		.base_fd = -1,
+		.state_fd = tree->state_fd,
 		.old_fd = -1,
 	};
 	memcpy(item->from.name, name, strlen(name) + 1);

@@ -248,7 +248,7 @@ static uint64_t hash_behind_left_out(const struct hash_source *source, uint64_t 
 	return zc_min_u64(at, source->len_bytes);
 }
 
-static ssize_t hash_read(const struct hash_source *source, uint64_t at)
+ssize_t hash_read(const struct hash_source *source, uint64_t at)
 {
 	for (;;) {
 		ssize_t len =

@@ -36,6 +36,8 @@ struct hash_source {
 	size_t cap_bytes;
 	const struct badmap *left_out; /* ranges that are taken for zeros; NULL: none */
 };
+/* Once, at that place: bytes, 0 at the end, or -errno. */
+ssize_t hash_read(const struct hash_source *source, uint64_t at);
 int hash_file(struct hash *hash, const struct hash_source *source, uint64_t *ret_off_bytes);
 
 #endif

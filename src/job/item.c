@@ -12,6 +12,7 @@
 #include "check.h"
 #include "links.h"
 #include "rescue.h"
+#include "resume.h"
 #include "tree.h"
 #include "words.h"
 
@@ -296,7 +297,11 @@ static int item_appear(struct item *item)
 	int res = sink_name(item);
 
 	if (res == 0) {
+		if (item->committing) {
+			resume_forget(item);
+		}
 		check_list(item);
+		rescue_tell(item);
 		item->report->items.files++;
 		item_remember(item);
 	}
@@ -326,7 +331,7 @@ void item_let_go(struct item *item)
 	item->from.dir_fd = -1;
 }
 
-int item_transfer(struct item *item)
+static int item_transfer_open(struct item *item)
 {
 	uint64_t from = zc_now_ns();
 	int res = sink_open(item);
@@ -358,9 +363,14 @@ int item_transfer(struct item *item)
 		item->may_wait = false;
 		res = sink_sync(item);
 	}
-	if (res == 0) {
-		res = item_appear(item);
-	}
+	return res == 0 ? item_appear(item) : res;
+}
+
+int item_transfer(struct item *item)
+{
+	int res = item_transfer_open(item);
+
+	resume_end(item, res);
 	if (res == 0 && item->cfg->debug && item->report->gnu) {
 		gnu_debug(item);
 	}

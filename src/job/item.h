@@ -43,6 +43,8 @@ struct manifest;
 struct parent;
 struct links;
 struct rescue;
+struct journal;
+struct trail;
 
 struct item {
 	const struct zc_job_cfg *cfg;
@@ -55,6 +57,7 @@ struct item {
 	char *link_to;             /* the copy that it becomes one more name of, ours; or NULL */
 	bool links_first;          /* its copy is to be told to links, or that there is none    */
 	bool patient;              /* waits for the copy of another of its names                */
+	int state_fd;              /* where journals are; borrowed; -1: none are kept       */
 	/* in a tree, else NULL */
 	const struct tree *tree;
 	const struct node *node;
@@ -94,6 +97,11 @@ struct item {
 	int old_fd; /* the replaced file, for its attributes; -1                 */
 	enum zc_durability durability;
 	bool may_wait; /* somebody will sync it together with others, its name too, and finish it */
+	/* resume.c's: NULL where nothing is journalled, or no bytes move */
+	struct journal *journal;
+	struct trail *trail;
+	uint64_t resumed_bytes; /* of an earlier run: the copy goes on there            */
+	uint64_t durable_bytes; /* counted as such in progress                          */
 	/* result */
 	uint64_t read_before; /* the progress counters when this item began                */
 	uint64_t written_before;

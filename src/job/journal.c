@@ -100,8 +100,8 @@ int journal_parse(const uint8_t *mem, size_t len_bytes, struct journal_found *re
 
 /* ---- where they live */
 
-/* Each directory of path in turn; those that are missing are made. */
-static int journal_make_path(const char *path)
+/* Each directory of path in turn. */
+static int journal_open_path(const char *path, bool make)
 {
 	int fd = openat(AT_FDCWD, "/", O_PATH | O_DIRECTORY | O_CLOEXEC);
 
@@ -121,7 +121,8 @@ static int journal_make_path(const char *path)
 		}
 		snprintf(name, sizeof(name), "%.*s", (int)len, path);
 		next = openat(fd, name, O_PATH | O_DIRECTORY | O_CLOEXEC);
-		if (next < 0 && errno == ENOENT && (mkdirat(fd, name, 0700) == 0 || errno == EEXIST)) {
+		if (next < 0 && errno == ENOENT && make &&
+		    (mkdirat(fd, name, 0700) == 0 || errno == EEXIST)) {
 			next = openat(fd, name, O_PATH | O_DIRECTORY | O_CLOEXEC);
 		}
 		next = next < 0 ? -errno : next;
@@ -135,7 +136,7 @@ static int journal_make_path(const char *path)
 	return -errno;
 }
 
-int journal_open_dir(char **ret_path)
+int journal_open_dir(bool make, char **ret_path)
 {
 	const char *state = getenv("XDG_STATE_HOME");
 	const char *home = getenv("HOME");
@@ -149,7 +150,7 @@ int journal_open_dir(char **ret_path)
 		*ret_path = NULL;
 		return -ENOMEM;
 	}
-	return journal_make_path(*ret_path);
+	return journal_open_path(*ret_path, make);
 }
 
 uint64_t journal_fs(int fd, dev_t dev)
@@ -275,7 +276,6 @@ static int journal_write(struct journal *journal, const uint8_t *mem, size_t len
 int journal_begin(struct journal *journal, const struct journal_head *head)
 {
 	uint8_t mem[JOURNAL_HEAD_BYTES];
-	int res;
 
 	journal->len_bytes = 0;
 	journal->durable_bytes = 0;
@@ -283,8 +283,12 @@ int journal_begin(struct journal *journal, const struct journal_head *head)
 		return -errno;
 	}
 	journal_put_head(mem, head, &journal->crc);
-	res = journal_write(journal, mem, sizeof(mem));
-	return res == 0 && fdatasync(journal->fd) < 0 ? -errno : res;
+	return journal_write(journal, mem, sizeof(mem));
+}
+
+int journal_sync(const struct journal *journal)
+{
+	return fdatasync(journal->fd) < 0 ? -errno : 0;
 }
 
 int journal_go_on(struct journal *journal, const struct journal_found *found)

@@ -67,9 +67,9 @@ struct journal {
 	uint32_t crc;
 };
 
-/* Opens $XDG_STATE_HOME/zcopy, ~/.local/state/zcopy without that, and makes what is missing of it, 0700.
+/* Opens $XDG_STATE_HOME/zcopy, ~/.local/state/zcopy without that. make: and what is missing of it, 0700.
  * A descriptor, or -errno with *ret_path what it was about: free() it, NULL when no place is known. */
-int journal_open_dir(char **ret_path);
+int journal_open_dir(bool make, char **ret_path);
 /* A file system, by what stays the same over a reboot where there is such a thing. */
 uint64_t journal_fs(int fd, dev_t dev);
 /* What the state of that destination is called: 16 hex digits. 0 or -errno. */
@@ -78,9 +78,10 @@ int journal_name(char out[24], const struct target *target);
 int journal_open(struct journal *ret_journal, int dir_fd, const struct target *target);
 /* What it says. 0; -EBADMSG: nothing to rely on; -errno. */
 int journal_read(const struct journal *journal, struct journal_found *ret_found);
-/* Begins anew, on disk before it returns: what was said is taken back before its bytes change. 0 or -errno.
- */
+/* Begins anew. 0 or -errno. */
 int journal_begin(struct journal *journal, const struct journal_head *head);
+/* Makes that durable: where a temporary stays, what was said of it is void before its bytes change. */
+int journal_sync(const struct journal *journal);
 /* Goes on behind what was found good; the rest is cut off. 0 or -errno. */
 int journal_go_on(struct journal *journal, const struct journal_found *found);
 /* All up to end_bytes is durable. 0 or -errno; after that nothing more may be added. */

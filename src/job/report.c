@@ -229,6 +229,8 @@ static void report_merge_counts(struct zc_report *into, const struct zc_report *
 	into->unread.files += from->unread.files;
 	into->unread.ranges += from->unread.ranges;
 	into->unread.bytes += from->unread.bytes;
+	into->resumed.files += from->resumed.files;
+	into->resumed.bytes += from->resumed.bytes;
 	into->verify.mismatches += from->verify.mismatches;
 }
 
@@ -409,6 +411,16 @@ static void report_seconds(const struct zc_report *report, struct zc_json *json,
 	}
 }
 
+static void report_resumed(const struct zc_report *report, struct zc_json *json)
+{
+	if (report->resumed.files > 0) {
+		zc_json_open(json, "resumed", '{');
+		zc_json_u64(json, "files", report->resumed.files);
+		zc_json_u64(json, "bytes", report->resumed.bytes);
+		zc_json_close(json, '}');
+	}
+}
+
 static void report_verify(const struct zc_report *report, struct zc_json *json)
 {
 	if (report->verify.mode == NULL) {
@@ -437,6 +449,7 @@ int zc_report_write(const struct zc_report *report, FILE *file, uint64_t total_n
 	report_routes(report, &json);
 	report_machine(report, &json);
 	report_verify(report, &json);
+	report_resumed(report, &json);
 	if (report->durability != NULL) {
 		zc_json_str(&json, "durability", report->durability);
 	}
@@ -472,6 +485,11 @@ void zc_report_print(const struct zc_report *report, FILE *file, uint64_t total_
 		fprintf(file, "zcopy: engine %s (%s), %s x %u%s\n", report->engine.name, report->engine.setup,
 		        zc_format_size(data, report->block_bytes), report->engine.depth,
 		        report->direct ? ", O_DIRECT" : "");
+	}
+	if (report->resumed.files > 0) {
+		fprintf(file, "zcopy: resumed: %s of %llu files were there\n",
+		        zc_format_size(data, report->resumed.bytes),
+		        (unsigned long long)report->resumed.files);
 	}
 	if (mode != NULL) {
 		fprintf(file, "zcopy: verified (%s, %s): %llu differ\n", mode, report->verify.algorithm,

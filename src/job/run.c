@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "journal.h"
 #include "links.h"
 #include "manifest.h"
 #include "parents.h"
@@ -27,6 +28,7 @@ struct zc_job {
 	char *link_root;
 	struct zc_names *names;    /* --files-from */
 	int base_fd;               /* the directory they are below; -1 */
+	int state_fd;              /* --resume: where journals are; -1: none are kept */
 	unsigned next;             /* the next source                                    */
 	bool dest_is_dir;          /* sources go into it under their own names           */
 	int dest_fd;               /* that directory, held from start to end; -1 */
@@ -100,6 +102,7 @@ int zc_job_open(struct zc_job **ret_job, const struct zc_job_cfg *cfg, struct zc
 	job->dest_fd = -1;
 	job->links_fd = -1;
 	job->base_fd = -1;
+	job->state_fd = -1;
 	job->report.gnu = cfg->gnu_cp;
 	lane_init(&job->lane, progress, &job->report);
 	*ret_job = job;
@@ -189,6 +192,26 @@ static int job_sync_dest(struct zc_job *job, struct item *item)
 	return res;
 }
 
+/* --resume: who asked for it is told when it cannot be had; what was finished is skipped all the same. */
+static void job_open_state(struct zc_job *job)
+{
+	char quoted[1200];
+	char *path;
+
+	if (!job->cfg->resume || job->cfg->dry_run || job->cfg->compare) {
+		return;
+	}
+	job->state_fd = journal_open_dir(true, &path);
+	if (job->state_fd < 0) {
+		report_say(&job->report, ZC_MSG_ERROR,
+		           "%s: no journal can be kept, a large file that is interrupted will begin anew: %s",
+		           path == NULL ? "XDG_STATE_HOME and HOME" : zc_quote(quoted, sizeof(quoted), path),
+		           path == NULL ? "not set" : strerror(-job->state_fd));
+		job->state_fd = -1;
+	}
+	free(path);
+}
+
 /* Is DEST a directory to copy into? Several sources, or -t, demand one. 0, or -errno after saying so. */
 static int job_look_at_dest(struct zc_job *job)
 {
@@ -197,8 +220,9 @@ static int job_look_at_dest(struct zc_job *job)
 	int res = -ENOTDIR;
 	bool made;
 
+	job_open_state(job);
 	item.src_uri.text = "";
-	item.base_fd = -1;
+	item.base_fd = item.state_fd = -1;
 	job->dest_known = true;
 	made = cfg->files_from != NULL && !cfg->dry_run && mkdirat(AT_FDCWD, cfg->dest, 0777) == 0;
 	if (cfg->files_from != NULL && !cfg->dry_run && !made && errno != EEXIST) {
@@ -272,6 +296,7 @@ static void job_begin_tree(struct zc_job *job, struct item *item)
 		.links = job->links,
 		.link_root = job->link_root,
 		.manifest = job->manifest,
+		.state_fd = job->state_fd,
 	};
 
 	(void)root_begin(item, &start, &job->tree);
@@ -338,6 +363,7 @@ static struct item *job_new_item(struct zc_job *job)
 		.dest_fd = job->dest_fd,
 		.old_fd = -1,
 		.base_fd = -1,
+		.state_fd = job->state_fd,
 	};
 	return item;
 }
@@ -490,6 +516,9 @@ void zc_job_close(struct zc_job *job)
 	zc_names_close(job->names);
 	if (job->base_fd >= 0) {
 		close(job->base_fd);
+	}
+	if (job->state_fd >= 0) {
+		close(job->state_fd);
 	}
 	if (job->links_fd >= 0) {
 		close(job->links_fd);

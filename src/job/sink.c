@@ -16,6 +16,7 @@
 #include "item.h"
 #include "meta.h"
 #include "rescue.h"
+#include "resume.h"
 
 #define HINT_INPLACE "--inplace would write into the existing file itself"
 
@@ -106,8 +107,14 @@ static int sink_begin(struct item *item)
 			return res;
 		}
 	}
-	res =
-	    commit_begin(&item->commit, &item->target, mode, item->cfg->umask, &item->report->fallbacks, &op);
+	res = resume_begin(item, mode);
+	if (res < 0) {
+		return res;
+	}
+	if (res != RESUME_BEGUN) {
+		res = commit_begin(&item->commit, &item->target, mode, item->cfg->umask,
+		                   &item->report->fallbacks, &op);
+	}
 	if (res < 0) {
 		return sink_fail(item, op, res,
 		                 item->replacing ? "cannot create a new file beside it" : "cannot create");
@@ -444,12 +451,13 @@ static bool sink_wants_sync(const struct item *item)
 
 bool sink_may_wait(const struct item *item)
 {
-	return item->committing && sink_wants_sync(item) && item->rescue == NULL;
+	return item->committing && sink_wants_sync(item) && item->rescue == NULL && item->journal == NULL;
 }
 
 /* Errors of fdatasync are final: after one the kernel has forgotten which pages were lost. */
 int sink_sync(struct item *item)
 {
+	uint64_t known = item->resumed_bytes + item->durable_bytes;
 	uint64_t from = zc_now_ns();
 	int res;
 
@@ -463,7 +471,9 @@ int sink_sync(struct item *item)
 	if (res < 0) {
 		return sink_fail(item, "fdatasync", res, "cannot be made durable");
 	}
-	atomic_fetch_add_explicit(&item->progress->durable, item->total_bytes, memory_order_relaxed);
+	atomic_fetch_add_explicit(&item->progress->durable,
+	                          item->total_bytes - zc_min_u64(item->total_bytes, known),
+	                          memory_order_relaxed);
 	return 0;
 }
 

@@ -677,6 +677,7 @@ int tree_open(struct tree **ret_tree, const struct tree_start *start)
 	tree->ops = start->ops != NULL ? start->ops : &entry_ops;
 	tree->pairs = start->pairs;
 	tree->manifest = start->manifest;
+	tree->state_fd = start->state_fd;
 	tree->cfg = start->cfg;
 	tree->item_cfg = *start->cfg;
 	tree->item_cfg.jobs = 0;

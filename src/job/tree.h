@@ -64,6 +64,7 @@ struct tree {
 	const struct tree_ops *ops;
 	struct pairs *pairs;          /* verify's, ours; else NULL                                         */
 	struct manifest *manifest;    /* borrowed, or NULL */
+	int state_fd;                 /* where journals are; borrowed; -1: none are kept                    */
 	const struct zc_job_cfg *cfg; /* the tree's own copy: jobs is the number of lanes, not an item's */
 	struct zc_job_cfg item_cfg;
 	struct census *census; /* counts ahead, or NULL */
@@ -105,6 +106,7 @@ struct tree_start {
 	const struct tree_ops *ops; /* NULL: a copy                                           */
 	struct pairs *pairs;        /* the tree's from now on                                 */
 	struct manifest *manifest;
+	int state_fd; /* -1: no journals                                                             */
 	const struct zc_job_cfg *cfg;
 	struct zc_progress *progress;
 	struct links *links;

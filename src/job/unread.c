@@ -22,7 +22,7 @@ static int unread_dir(struct item *item)
 	char *path = NULL;
 
 	if (item->lane->state_fd < 0) {
-		item->lane->state_fd = journal_open_dir(&path);
+		item->lane->state_fd = journal_open_dir(true, &path);
 		free(path);
 	}
 	return item->lane->state_fd;
@@ -44,7 +44,7 @@ char *unread_path(struct item *item)
 	char *dir = NULL;
 	char *path = NULL;
 	char name[32];
-	int fd = journal_open_dir(&dir);
+	int fd = journal_open_dir(false, &dir);
 
 	if (fd >= 0) {
 		close(fd);

@@ -361,6 +361,7 @@ static int verify_begin_tree(struct item *item, struct compare *compare, struct 
 		.dst_text = item->dst_text,
 		.filter_root = verify_filter_root(item),
 		.link_root = "",
+		.state_fd = -1,
 		.src_fd = compare->fd[COMPARE_SRC],
 		.dst_fd = compare->fd[COMPARE_DST],
 		.root = root,

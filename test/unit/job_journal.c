@@ -208,7 +208,9 @@ static void the_place_is_made(void **state)
 	(void)state;
 	snprintf(home, sizeof(home), "%s/a/b", dir_path);
 	assert_int_equal(setenv("XDG_STATE_HOME", home, 1), 0);
-	fd = journal_open_dir(&path);
+	assert_int_equal(journal_open_dir(false, &path), -ENOENT);
+	free(path);
+	fd = journal_open_dir(true, &path);
 	assert_true(fd >= 0);
 	assert_int_equal(fstat(fd, &st), 0);
 	assert_int_equal(st.st_mode & 0777, 0700);
@@ -217,13 +219,13 @@ static void the_place_is_made(void **state)
 	free(path);
 	assert_int_equal(setenv("XDG_STATE_HOME", "not/absolute", 1), 0);
 	assert_int_equal(setenv("HOME", home, 1), 0);
-	fd = journal_open_dir(&path);
+	fd = journal_open_dir(true, &path);
 	assert_true(fd >= 0);
 	close(fd);
 	assert_string_equal(path + strlen(path) - strlen("/b/.local/state/zcopy"), "/b/.local/state/zcopy");
 	free(path);
 	assert_int_equal(unsetenv("HOME"), 0);
-	assert_int_equal(journal_open_dir(&path), -ENOENT);
+	assert_int_equal(journal_open_dir(true, &path), -ENOENT);
 	assert_null(path);
 }
 
