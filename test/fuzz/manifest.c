@@ -75,9 +75,9 @@ static void check_line(const char *line, size_t len, const char *name)
 	const char *at = line + escaped;
 	const char *end = line + len;
 
-	zc_verify((size_t)(end - at) >= sizeof(hex) + 1 && strncmp(at, hex, sizeof(hex) - 1) == 0);
+	zc_verify((size_t)(end - at) >= sizeof(hex) + 1 && memcmp(at, hex, sizeof(hex) - 1) == 0);
 	at += sizeof(hex) - 1;
-	zc_verify(strncmp(at, "  ", 2) == 0);
+	zc_verify(memcmp(at, "  ", 2) == 0);
 	for (at += 2; at < end; at++, name++) {
 		char byte = *at;
 
@@ -111,7 +111,7 @@ static void check(struct fuzz_input names)
 		char *name = fuzz_text(&names, '\0');
 
 		for (unsigned i = 0; i < times; i++) {
-			char *end = strchr(line, '\n');
+			char *end = memchr(line, '\n', (size_t)(text + len - line));
 
 			zc_verify(end);
 			check_line(line, (size_t)(end - line), name);
