@@ -42,6 +42,20 @@ static void list_words(struct parse *parse, const struct word *words)
 	}
 }
 
+/* The same for zcopy, in one line: "a, b or c". */
+static void join_words(struct parse *parse, const struct word *words)
+{
+	size_t used = strlen(parse->message);
+
+	for (const struct word *word = words; word->name && used < parse->cap_bytes; word++) {
+		used += (size_t)snprintf(parse->message + used, parse->cap_bytes - used, "%s%s",
+		                         word == words          ? ": must be "
+		                         : word[1].name == NULL ? " or "
+		                                                : ", ",
+		                         word->name);
+	}
+}
+
 int option_fail_value(struct parse *parse, const struct option_row *row, const struct word *words,
                       const char *what, const char *arg)
 {
@@ -51,6 +65,8 @@ int option_fail_value(struct parse *parse, const struct option_row *row, const s
 	            range ? ": must be " : "", range ? range : "");
 	if (words && parse->gnu_cp) {
 		list_words(parse, words);
+	} else if (words && !range) {
+		join_words(parse, words);
 	}
 	return -EINVAL;
 }

@@ -206,7 +206,8 @@ static void updates(void **state)
 	assert_int_equal(good("zcopy -n a b").job.update, ZC_UPDATE_NONE);
 	assert_int_equal(good("zcopy -n -u a b").job.update, ZC_UPDATE_NONE);
 	assert_int_equal(good("zcopy --no-clobber --update=all a b").job.update, ZC_UPDATE_NONE);
-	bad("zcopy --update=no a b", "ambiguous argument 'no' for '--update'");
+	bad("zcopy --update=no a b",
+	    "ambiguous argument 'no' for '--update': must be all, none, none-fail or older");
 	assert_int_equal(good("zcopy --update=o a b").job.update, ZC_UPDATE_OLDER);
 
 	/* of -i and -n the last one wins; -u is beside them */
@@ -252,11 +253,15 @@ static void preserved(void **state)
 	assert_int_equal(good("zcopy --no-preserve=mode -a a b").job.preserve, all);
 	assert_int_equal(good("zcopy -a --no-preserve=all a b").job.preserve, ZC_PRESERVE_NOT_MODE);
 	assert_int_equal(good("zcopy --no-preserve=context a b").job.preserve, 0);
-	bad("zcopy --preserve=mode, a b", "ambiguous argument '' for '--preserve'");
-	bad("zcopy --preserve= a b", "ambiguous argument '' for '--preserve'");
-	bad("zcopy --preserve=modes a b", "invalid argument 'modes' for '--preserve'");
+	bad("zcopy --preserve=mode, a b", "ambiguous argument '' for '--preserve': must be mode, timestamps, "
+	                                  "ownership, links, context, xattr or all");
+	bad("zcopy --preserve= a b", "ambiguous argument '' for '--preserve': must be mode, timestamps, "
+	                             "ownership, links, context, xattr or all");
+	bad("zcopy --preserve=modes a b", "invalid argument 'modes' for '--preserve': must be mode, "
+	                                  "timestamps, ownership, links, context, xattr or all");
 	bad("zcopy --preserve=links,a-very-long-word-indeed,x a b",
-	    "invalid argument 'a-very-long-word-indeed' for '--preserve'");
+	    "invalid argument 'a-very-long-word-indeed' for '--preserve': must be mode, timestamps, "
+	    "ownership, links, context, xattr or all");
 	bad("zcopy --no-preserve", "option '--no-preserve' requires an argument");
 	if (!labels()) {
 		bad("zcopy --preserve=context a b",
@@ -370,12 +375,16 @@ static void backups(void **state)
 		assert_int_equal(good("zcopy a b").job.backup, ZC_BACKUP_NONE);
 	}
 	setenv("VERSION_CONTROL", "bogus", 1);
-	bad("zcopy -b a b", "invalid argument 'bogus' for '$VERSION_CONTROL'");
-	bad("zcopy -S.x a b", "invalid argument 'bogus' for '$VERSION_CONTROL'");
+	bad("zcopy -b a b", "invalid argument 'bogus' for '$VERSION_CONTROL': must be none, off, simple, "
+	                    "never, existing, nil, numbered or t");
+	bad("zcopy -S.x a b", "invalid argument 'bogus' for '$VERSION_CONTROL': must be none, off, simple, "
+	                      "never, existing, nil, numbered or t");
 	good("zcopy a b"); /* nobody asks for it */
 	unsetenv("VERSION_CONTROL");
-	bad("zcopy --backup=n a b", "ambiguous argument 'n' for 'backup type'");
-	bad("zcopy --backup=x a b", "invalid argument 'x' for 'backup type'");
+	bad("zcopy --backup=n a b", "ambiguous argument 'n' for 'backup type': must be none, off, simple, "
+	                            "never, existing, nil, numbered or t");
+	bad("zcopy --backup=x a b", "invalid argument 'x' for 'backup type': must be none, off, simple, "
+	                            "never, existing, nil, numbered or t");
 	bad("zcopy --backup=x -n a b", "--backup is mutually exclusive with -n or --update=none-fail");
 	bad("zcopy -b --update=none-fail a b",
 	    "--backup is mutually exclusive with -n or --update=none-fail");
@@ -531,11 +540,12 @@ static void options_refused(void **state)
 	bad("zcopy a b --engine", "option '--engine' requires an argument");
 	bad("zcopy --force=x a b", "option '--force' doesn't allow an argument");
 	bad("zcopy --verb=x a b", "option '--verbose' doesn't allow an argument");
-	bad("zcopy --reflink=x a b", "invalid argument 'x' for '--reflink'");
-	bad("zcopy --reflink= a b", "ambiguous argument '' for '--reflink'");
-	bad("zcopy --engine=warp a b", "invalid argument 'warp' for '--engine'");
-	bad("zcopy --engine=AUTO a b", "invalid argument 'AUTO' for '--engine'");
-	bad("zcopy --engine=\x1b[1m a b", "invalid argument '\\033[1m' for '--engine'");
+	bad("zcopy --reflink=x a b", "invalid argument 'x' for '--reflink': must be auto, always or never");
+	bad("zcopy --reflink= a b", "ambiguous argument '' for '--reflink': must be auto, always or never");
+	bad("zcopy --engine=warp a b", "invalid argument 'warp' for '--engine': must be auto, uring or sync");
+	bad("zcopy --engine=AUTO a b", "invalid argument 'AUTO' for '--engine': must be auto, uring or sync");
+	bad("zcopy --engine=\x1b[1m a b",
+	    "invalid argument '\\033[1m' for '--engine': must be auto, uring or sync");
 	bad("zcopy --no a b", "option '--no' is ambiguous; possibilities: '--no-dereference' '--no-clobber' "
 	                      "'--no-preserve' '--no-target-directory'");
 	bad("zcopy --re=x a b", "option '--re=x' is ambiguous; possibilities: '--recursive' "
@@ -597,7 +607,7 @@ static void environment(void **state)
 	assert_int_equal(good("zcopy --engine=auto a b").job.engine, ZC_ENGINE_AUTO);
 	assert_int_equal(good("zcopy -j2 a b").job.jobs, 2);
 	setenv("ZCOPY_ENGINE", "warp", 1);
-	bad("zcopy a b", "invalid argument 'warp' for 'ZCOPY_ENGINE'");
+	bad("zcopy a b", "invalid argument 'warp' for 'ZCOPY_ENGINE': must be auto, uring or sync");
 	assert_int_equal(good("zcopy --engine=sync a b").job.engine, ZC_ENGINE_SYNC);
 	assert_int_equal(good("zcopy --help").command, ZC_COMMAND_HELP);
 	setenv("ZCOPY_ENGINE", "", 1);
