@@ -271,10 +271,12 @@ static void choose_file_routes(struct chooser *ch)
 	const char *because;
 	const char *alone = NULL; /* why not by two threads */
 	bool buffer_first = choose_buffer_first(ch, &because);
+	unsigned shares; /* 1: reflink is the first of the list */
 
 	if (choose_may_reflink(ch)) {
 		choose_kernel(ch, ZC_ROUTE_REFLINK);
 	}
+	shares = choice->kernel_count;
 	if (!buffer_first) {
 		if (choose_may_cfr(ch)) {
 			choose_kernel(ch, ZC_ROUTE_CFR);
@@ -288,10 +290,14 @@ static void choose_file_routes(struct chooser *ch)
 		choose_explain(ch, "cache: %d %% of the source is resident (%s; cold is at most %d %%)",
 		               ch->resident_percent, ch->resident_how, COLD_PERCENT_MAX);
 	}
-	choose_explain(ch, "route: %s first: %s",
-	               choice->kernel_count > 0 && choice->kernel[0] == ZC_ROUTE_REFLINK ? "reflink"
-	               : choice->kernel_count > 0 && !choice->split ? zc_route_name(choice->kernel[0])
-	                                                            : "buffer",
+	if (shares) {
+		choose_explain(ch, "route: reflink first: the file system may share the blocks");
+	}
+	choose_explain(ch, "route: %s%s%s: %s", shares ? "else " : "",
+	               choice->split || choice->kernel_count == shares
+	                   ? "buffer"
+	                   : zc_route_name(choice->kernel[shares]),
+	               shares ? "" : " first",
 	               choice->split ? "the source is cached: two threads outdo the kernel's copy" : because);
 	if (!buffer_first) {
 		choose_explain(ch, "lanes: %s%s", choice->split ? "2, each with parts of its own" : "1: ",

@@ -382,7 +382,8 @@ static void explains(void **state)
 	assert_true(says(&now, "source: file on "));
 	assert_true(says(&now, "64.0 MiB") || says(&now, "64 MiB"));
 	assert_true(says(&now, "cache: 0 %"));
-	assert_true(says(&now, "route: reflink first: the source is not cached"));
+	assert_true(says(&now, "route: reflink first: the file system may share the blocks"));
+	assert_true(says(&now, "route: else buffer: the source is not cached"));
 	unset(&now);
 	assert_int_equal(set(&now, WARM, 64 * ZC_MIB, SHM, &cfg), 0);
 	assert_true(says(&now, "cache: 100 %"));
