@@ -20,12 +20,19 @@
 
 #define HINT_INPLACE "--inplace would write into the existing file itself"
 
+/* Of /proc and /sys: no file can be made there, but those that are written to take a value. */
+static bool sink_is_knob(const struct item *item, int code)
+{
+	return code == -ENOENT && S_ISREG(item->target.st.st_mode) && (item->target.st.st_mode & 0222) != 0;
+}
+
 static int sink_fail(struct item *item, const char *op, int code, const char *what)
 {
 	const char *hint = NULL;
 
 	if (item->replacing && !item->in_place &&
-	    (code == -EACCES || code == -EPERM || code == -EBUSY || code == -EXDEV)) {
+	    (code == -EACCES || code == -EPERM || code == -EBUSY || code == -EXDEV ||
+	     sink_is_knob(item, code))) {
 		hint = HINT_INPLACE;
 	}
 	return item_fail(item, ZC_SIDE_DST, 0, op, code, what, hint);

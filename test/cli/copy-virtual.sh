@@ -55,4 +55,14 @@ same a b
 expect 0 zcopy /dev/stdin c <a
 same a c
 
+begin 'a file of /proc that takes values: --inplace is named; one that does not: it is not'
+data 10 1 a
+for knob in /proc/sys/kernel/domainname /proc/self/comm; do
+	[ -e "$knob" ] || continue
+	expect 1 zcopy -f a "$knob"
+	says '(--inplace would write into'
+done
+expect 1 zcopy -f a /proc/version
+! grep -q inplace "$T/err" || fail "$(cat "$T/err")"
+
 done_testing
