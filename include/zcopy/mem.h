@@ -102,6 +102,8 @@ const struct zc_region *zc_pool_region(const struct zc_pool *pool);
 
 /* Nodes with memory that this process may use; 1 where there is no NUMA. */
 unsigned zc_topo_node_count(void);
+/* Whether this host has that node, with memory on it. */
+bool zc_topo_has_node(int node);
 /* The node of the disk under device number dev (st_dev), from sysfs; ZC_NODE_ANY when there is one
  * node only, or the kernel does not say. */
 int zc_topo_node_of_dev(dev_t dev);

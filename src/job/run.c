@@ -212,6 +212,35 @@ static void job_open_state(struct zc_job *job)
 	free(path);
 }
 
+/* A node that was asked for and is not here. 0, or -EINVAL and said: also where no buffer would be needed. */
+static int job_check_node(struct zc_job *job)
+{
+	const struct zc_job_cfg *cfg = job->cfg;
+
+	if (cfg->numa_off || cfg->numa_node == ZC_NODE_ANY || zc_topo_has_node(cfg->numa_node)) {
+		return 0;
+	}
+	report_say(&job->report, ZC_MSG_ERROR, "--numa=%d cannot be had here: no such node with memory",
+	           cfg->numa_node);
+	report_status(&job->report, ZC_STATUS_USAGE);
+	return -EINVAL;
+}
+
+/* --files-from, and the directory that the names are in: before anything is made. */
+static int job_open_list(struct zc_job *job, struct item *item)
+{
+	const char *base = job->cfg->sources[0];
+	int res = zc_names_open(&job->names, job->cfg->files_from, job->cfg->names_end_in_nul);
+
+	item->src_uri.text = job->cfg->files_from;
+	if (res < 0) {
+		return item_fail(item, ZC_SIDE_SRC, 0, "open", res, "cannot open", NULL);
+	}
+	item->src_uri.text = base;
+	job->base_fd = openat(AT_FDCWD, base, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	return job->base_fd < 0 ? item_fail(item, ZC_SIDE_SRC, 0, "open", -errno, "cannot access", NULL) : 0;
+}
+
 /* Is DEST a directory to copy into? Several sources, or -t, demand one. 0, or -errno after saying so. */
 static int job_look_at_dest(struct zc_job *job)
 {
@@ -224,6 +253,9 @@ static int job_look_at_dest(struct zc_job *job)
 	item.src_uri.text = "";
 	item.base_fd = item.state_fd = -1;
 	job->dest_known = true;
+	if (cfg->files_from != NULL && job_open_list(job, &item) < 0) {
+		return -ENOENT;
+	}
 	made = cfg->files_from != NULL && !cfg->dry_run && mkdirat(AT_FDCWD, cfg->dest, 0777) == 0;
 	if (cfg->files_from != NULL && !cfg->dry_run && !made && errno != EEXIST) {
 		return item_fail(&item, ZC_SIDE_DST, 0, "mkdirat", -errno, "cannot create the directory",
@@ -368,20 +400,6 @@ static struct item *job_new_item(struct zc_job *job)
 	return item;
 }
 
-static int job_open_list(struct zc_job *job, struct item *item)
-{
-	const char *base = job->cfg->sources[0];
-	int res = zc_names_open(&job->names, job->cfg->files_from, job->cfg->names_end_in_nul);
-
-	item->src_uri.text = job->cfg->files_from;
-	if (res < 0) {
-		return item_fail(item, ZC_SIDE_SRC, 0, "open", res, "cannot open", NULL);
-	}
-	item->src_uri.text = base;
-	job->base_fd = openat(AT_FDCWD, base, O_PATH | O_DIRECTORY | O_CLOEXEC);
-	return job->base_fd < 0 ? item_fail(item, ZC_SIDE_SRC, 0, "open", -errno, "cannot access", NULL) : 0;
-}
-
 /* The next name of --files-from becomes the operand SOURCE/name. 1, 0 at the end, or -errno and said. */
 static int job_next_name(struct zc_job *job, struct item *item)
 {
@@ -389,12 +407,8 @@ static int job_next_name(struct zc_job *job, struct item *item)
 	const char *name = NULL;
 	const char *why = NULL;
 	bool inside;
-	int res = job->names == NULL ? job_open_list(job, item) : 0;
+	int res = zc_names_next(job->names, &name, &inside, &why);
 
-	if (res < 0) {
-		return 0;
-	}
-	res = zc_names_next(job->names, &name, &inside, &why);
 	if (res <= 0) {
 		bool again = res == -EINVAL || res == -ENAMETOOLONG || res == -EXDEV;
 
@@ -441,7 +455,8 @@ static bool job_next_operand(struct zc_job *job)
 	int res;
 
 	if (zc_stopped() || (job->cfg->files_from == NULL && job->next >= job->cfg->source_count) ||
-	    (!job->dest_known && (job_look_at_dest(job) < 0 || job_open_manifest(job) < 0))) {
+	    (!job->dest_known &&
+	     (job_check_node(job) < 0 || job_look_at_dest(job) < 0 || job_open_manifest(job) < 0))) {
 		return false;
 	}
 	item = job_new_item(job);

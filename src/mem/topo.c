@@ -210,6 +210,24 @@ unsigned zc_topo_node_count(void)
 
 /* A mapped device (LVM, dm-crypt) lies on the disk named in its slaves folder. With several disks (a RAID)
  * there is no one node. Returns the disk's folder, or -1. */
+bool zc_topo_has_node(int node)
+{
+	char text[256];
+	const char *at = text;
+	unsigned first;
+	unsigned last;
+
+	if (!topo_read(AT_FDCWD, NODE_DIR "/has_memory", text, sizeof(text))) {
+		return node == 0; /* a kernel without NUMA */
+	}
+	while (topo_next_range(&at, &first, &last)) {
+		if (node >= 0 && (unsigned)node >= first && (unsigned)node <= last) {
+			return true;
+		}
+	}
+	return false;
+}
+
 static int topo_open_slave(int dir_fd)
 {
 	int list_fd = openat(dir_fd, "slaves", O_RDONLY | O_DIRECTORY | O_CLOEXEC);

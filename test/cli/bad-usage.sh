@@ -48,6 +48,33 @@ done
 expect 2 zcopy --files-from=list a b c
 usage_error
 
+begin 'the words that there are are told'
+expect 2 zcopy --engine=warp a b
+says "argument 'warp' for '--engine': must be auto, uring or sync$"
+expect 2 zcopy --hash=md5 a b
+says 'must be xxh3, crc32c or sha256$'
+expect 2 zcopy --preserve=x,y a b
+says 'must be mode, .* or all$'
+
+begin 'a list of names that cannot be read makes nothing'
+mkdir src
+expect 1 zcopy --files-from=nothere src D
+says 'nothere: cannot open'
+gone D
+echo name >list
+expect 1 zcopy --files-from=list nosrc D
+gone D
+
+begin 'a node that is not here is a forced choice that cannot be had'
+data 10 1 a
+expect 2 zcopy --numa=1023 a b
+says 'numa=1023 cannot be had'
+gone b
+expect 2 zcopy --numa=1023 null: null:
+node=$(sed 's/[^0-9].*//' /sys/devices/system/node/has_memory 2>/dev/null)
+expect 0 zcopy "--numa=${node:-0}" a b
+same a b
+
 begin 'what is short for an option of cp is so here'
 data 10 1 a
 expect 0 zcopy --pr a b
