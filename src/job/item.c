@@ -552,6 +552,7 @@ int item_run(struct item *item)
 
 void item_close(struct item *item)
 {
+	item_end_links(item, -ECANCELED); /* its group could not give it a name: others wait for it */
 	check_end(item);
 	rescue_end(item);
 	sink_close(item);
