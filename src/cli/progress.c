@@ -64,7 +64,9 @@ static void progress_erase(struct progress *progress)
 static void progress_rate(struct progress *progress, uint64_t now_ns, uint64_t written)
 {
 	double seconds = (double)(now_ns - progress->last_ns) / 1e9;
-	double now = seconds > 0 ? (double)(written - progress->last_written) / seconds : 0;
+	/* a source that changed is copied once more, from 0 */
+	uint64_t more = written > progress->last_written ? written - progress->last_written : 0;
+	double now = seconds > 0 ? (double)more / seconds : 0;
 
 	progress->rate = progress->last_ns == progress->started_ns ? now : progress->rate * 0.7 + now * 0.3;
 	progress->last_ns = now_ns;

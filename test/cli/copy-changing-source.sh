@@ -41,6 +41,14 @@ finish 0 'changed once'
 same a b
 silent
 
+begin 'one change: the second pass begins at 0, and no rate is beyond reason for it'
+data 300000 1 a
+held "$first+" --progress=json a b
+printf more >>a
+finish 0 'changed once'
+same a b
+jq -es 'length > 2 and all(.[]; .rate < 1e12)' "$T/err" >rates || fail "$(cat "$T/err")"
+
 begin 'one change, --on-change=warn: published as it was read, status 3'
 data 100000 1 a
 held "$first" --on-change=warn a b
