@@ -59,8 +59,8 @@ struct zc_leg {
 	/* NULL, or sees all bytes as they were read, in order, before they are written. Buffer route only. */
 	void (*tap)(void *arg, uint64_t off_bytes, const void *mem, size_t len_bytes);
 	void *tap_arg;
-	/* results, exact at every return. Where the buffer route failed between two ends that can be positioned
-	 * in, done_bytes is how many were written, in any places. */
+	/* results, exact at every return. Where the buffer route failed between two ends that can be
+	 * positioned in, done_bytes is how many were written, in any places. */
 	uint64_t done_bytes; /* from span.off_bytes on                                      */
 	uint64_t hole_bytes; /* of those, left as holes                                     */
 	bool undirected;     /* an end refused O_DIRECT at a request and went on without          */
