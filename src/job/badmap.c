@@ -221,7 +221,7 @@ static const char *parse_position(struct parse *parse, struct cursor *line)
 {
 	uint64_t number;
 	bool fits = parse_number(line, &number) && skip_blanks(line) && line->at < line->end &&
-	            memchr("?*/-FG+", *line->at, 7) != NULL;
+	            *line->at != '\0' && strchr("?*/-FG+", *line->at) != NULL;
 
 	if (fits) {
 		line->at++;
@@ -239,7 +239,7 @@ static const char *parse_block(struct parse *parse, struct cursor *line, int *re
 
 	if (!parse_number(line, &range.off_bytes) || !skip_blanks(line) ||
 	    !parse_number(line, &range.len_bytes) || !skip_blanks(line) || line->at == line->end ||
-	    memchr("?*/-+", *line->at, 5) == NULL) {
+	    *line->at == '\0' || strchr("?*/-+", *line->at) == NULL) {
 		return "no position, size and status";
 	}
 	status = *line->at++;
