@@ -6,7 +6,8 @@
 
 struct zc_arch_ops;
 
-#define ZC_ISA_NAME "aarch64"
+#define ZC_ISA_NAME  "aarch64"
+#define ZC_ISA_AUDIT AUDIT_ARCH_AARCH64
 
 #define zc_relax zc_relax
 static inline void zc_relax(void)

@@ -15,6 +15,11 @@ struct zc_arch_ops;
 #define ZC_ISA_NAME "generic"
 #endif
 
+/* What the kernel calls it, of linux/audit.h; 0 also where the first half of 64 bits is the high one. */
+#ifndef ZC_ISA_AUDIT
+#define ZC_ISA_AUDIT 0
+#endif
+
 /* In a loop that waits for another thread. */
 #ifndef zc_relax
 static inline void zc_relax(void)

@@ -6,7 +6,8 @@
 
 struct zc_arch_ops;
 
-#define ZC_ISA_NAME "riscv64"
+#define ZC_ISA_NAME  "riscv64"
+#define ZC_ISA_AUDIT AUDIT_ARCH_RISCV64
 
 /* "pause" of Zihintpause by its encoding: a fence that orders nothing, so harmless where it is not known. */
 #define zc_relax zc_relax

@@ -172,4 +172,27 @@ void zc_json_seconds(struct zc_json *json, const char *key, uint64_t ns);
 /* "path", or "path_b64" when the name is not UTF-8 (contract 3): the key gets "_b64" appended. */
 void zc_json_name(struct zc_json *json, const char *key, const char *name);
 
+/* ---- confine.c: this process gives up rights for good. For the thread that calls and those it makes
+ * afterwards, so before there are others. What is open already stays as it is. */
+
+struct zc_confine { /* while the rules are gathered */
+	int fd;
+	unsigned abi; /* Landlock's version */
+	uint64_t handled;
+};
+
+enum zc_allow { /* of a file; of a directory and all below it           */
+	        ZC_ALLOW_READ = 1,
+	        ZC_ALLOW_WRITE = 2, /* its data, and which names are there                  */
+};
+
+/* 0; -ENOSYS, -EOPNOTSUPP: this kernel has no Landlock that would do. */
+int zc_confine_begin(struct zc_confine *ret_confine);
+/* fd may be O_PATH and is not needed afterwards. 0 or -errno. */
+int zc_confine_allow(const struct zc_confine *confine, int fd, unsigned what);
+/* From here on nothing but what was allowed can be opened, made, removed, renamed or run; *ret_seccomp is 0,
+ * or the negative errno for which other calls (network, mounts, other processes) are not refused. Ends
+ * confine. 0, or -errno and nothing is confined. */
+int zc_confine_enforce(struct zc_confine *confine, int *ret_seccomp);
+
 #endif

@@ -29,6 +29,12 @@ enum zc_when { /* --reflink, --sparse, --direct */
 	       ZC_WHEN_NEVER,
 };
 
+enum zc_sandbox { /* --sandbox */
+	          ZC_SANDBOX_OFF,
+	          ZC_SANDBOX_AUTO,    /* as much of it as this kernel has */
+	          ZC_SANDBOX_REQUIRE, /* all of it, or nothing is done    */
+};
+
 enum zc_cache {
 	ZC_CACHE_AUTO,
 	ZC_CACHE_KEEP,
@@ -132,6 +138,7 @@ struct zc_job_cfg {
 	bool gnu_cp;                    /* called as cp: GNU's words, in place, created directly   */
 	bool inplace;
 	bool allow_mounted;
+	enum zc_sandbox sandbox;
 	bool verify;          /* each file is read back from storage before it gets its name      */
 	enum zc_hash hash;    /* of --verify and --manifest                                       */
 	const char *manifest; /* file for a list of digests, NULL: none; borrowed                 */
@@ -220,6 +227,10 @@ struct zc_report {
 	struct {
 		uint64_t files, ranges, bytes;
 	} unread; /* --on-read-error: what copies have not got */
+	struct {
+		unsigned landlock; /* its version; 0: not confined */
+		bool seccomp;
+	} sandbox;
 	struct zc_item_error *errors;
 	unsigned error_count;
 	struct zc_msg *msgs;

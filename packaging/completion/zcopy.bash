@@ -42,6 +42,7 @@ _zcopy()
 		--hash=xxh3|crc32c|sha256
 		--manifest=FILE
 		--allow-mounted
+		--sandbox[=auto|require|off]
 		--engine=auto|uring|sync
 		--route=auto|reflink|cfr|sendfile|splice|buffer
 		--reflink[=auto|always|never]

@@ -10,6 +10,7 @@
  *             choose.c which way and why | copy.c span by span, once more on change | lane.c engine, pool
  *             and pipe | split.c two lanes for one file | sink.c, commit.c how a file appears
  *             make.c names without data | meta.c attributes | backup.c | parents.c | gnu.c, words.c as cp
+ *             sandbox.c what the kernel shall let us touch
  *             trees: root.c the top | tree.c threads and piles of work | walk.c directories | entry.c one
  *             name | small.c the short way | links.c hard links | census.c counts ahead | filter.c
  *             verify.c compare.c pairs.c two trees | check.c hash.c manifest.c | report.c what happened
@@ -17,7 +18,7 @@
  *   endpoint  file.c stream.c synth.c: what an end is and which request moves its bytes
  *   engine    uring.c | sync.c: perform requests, pulled completions
  *   mem       page.c huge page ladder | topo.c NUMA | pool.c buffers of one lane
- *   base      errors, numbers, names of ends, quoting, JSON
+ *   base      errors, numbers, names of ends, quoting, JSON; confine.c
  *   arch      what depends on the instruction set
  */
 #include <errno.h>

@@ -75,6 +75,12 @@ static const struct word resume_words[] = {
 	{ "verify", ZC_RESUME_VERIFY },
 	{ NULL, 0 },
 };
+static const struct word sandbox_words[] = {
+	{ "auto", ZC_SANDBOX_AUTO },
+	{ "require", ZC_SANDBOX_REQUIRE },
+	{ "off", ZC_SANDBOX_OFF },
+	{ NULL, 0 },
+};
 static const struct word hash_words[] = {
 	{ "xxh3", ZC_HASH_XXH3 },
 	{ "crc32c", ZC_HASH_CRC32C },
@@ -241,6 +247,10 @@ static const struct option_row option_rows[] = {
 	  .help = "when done, FILE has a digest of each file copied,\nas sha256sum writes them" },
 	{ .name = "allow-mounted", .own = true, .apply = set_flag, .field = JOB(allow_mounted),
 	  .help = "write to a block device that is in use" },
+	{ .name = "sandbox", .own = true, .has_arg = optional_argument,
+	  .apply = set_word, .field = JOB(sandbox),
+	  .words = sandbox_words, .bare = "auto",
+	  .help = "have the kernel see to it that only SOURCE is read\nand only DEST written; require: or nothing" },
 
 	{ .help = "How bytes move (the default is to choose):" },
 	{ .name = "engine", .own = true, .has_arg = required_argument,

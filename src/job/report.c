@@ -453,6 +453,12 @@ int zc_report_write(const struct zc_report *report, FILE *file, uint64_t total_n
 	if (report->durability != NULL) {
 		zc_json_str(&json, "durability", report->durability);
 	}
+	if (report->sandbox.landlock != 0) {
+		zc_json_open(&json, "sandbox", '{');
+		zc_json_u64(&json, "landlock", report->sandbox.landlock);
+		zc_json_bool(&json, "seccomp", report->sandbox.seccomp);
+		zc_json_close(&json, '}');
+	}
 	report_errors(report, &json);
 	zc_json_close(&json, '}');
 	fputc('\n', file);

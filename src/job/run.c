@@ -12,6 +12,7 @@
 #include "manifest.h"
 #include "parents.h"
 #include "root.h"
+#include "sandbox.h"
 #include "verify.h"
 
 struct zc_job {
@@ -26,6 +27,7 @@ struct zc_job {
 	struct tree *tree;         /* the operand at hand is a tree                       */
 	struct item *item;         /* the operand at hand                                 */
 	char *link_root;
+	bool refused;              /* nothing is to be done: no sandbox                  */
 	struct zc_names *names;    /* --files-from */
 	int base_fd;               /* the directory they are below; -1 */
 	int state_fd;              /* --resume: where journals are; -1: none are kept */
@@ -105,6 +107,7 @@ int zc_job_open(struct zc_job **ret_job, const struct zc_job_cfg *cfg, struct zc
 	job->state_fd = -1;
 	job->report.gnu = cfg->gnu_cp;
 	lane_init(&job->lane, progress, &job->report);
+	job->refused = sandbox_enter(cfg, &job->report) < 0;
 	*ret_job = job;
 	return 0;
 }
@@ -454,7 +457,8 @@ static bool job_next_operand(struct zc_job *job)
 	struct item *item;
 	int res;
 
-	if (zc_stopped() || (job->cfg->files_from == NULL && job->next >= job->cfg->source_count) ||
+	if (zc_stopped() || job->refused ||
+	    (job->cfg->files_from == NULL && job->next >= job->cfg->source_count) ||
 	    (!job->dest_known &&
 	     (job_check_node(job) < 0 || job_look_at_dest(job) < 0 || job_open_manifest(job) < 0))) {
 		return false;

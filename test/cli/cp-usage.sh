@@ -130,7 +130,7 @@ alike -j2 a b
 alike -q a b
 alike -0 a b
 for option in --engine=sync --route=cfr --explain --report=r --progress --stats --dry-run --inplace --exclude=x --include=x \
-	--exclude-from=x --files-from=x --null --durability=full --jobs=2 --quiet --allow-mounted; do
+	--exclude-from=x --files-from=x --null --durability=full --jobs=2 --quiet --allow-mounted --sandbox; do
 	alike $option a b
 done
 

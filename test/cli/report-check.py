@@ -23,6 +23,7 @@ SCHEMA = {
     "fallbacks": [{"from": S, "to": S, "op": S, "reason": S, "count": N}],
     "verify": {"mode": S, "algorithm": S, "mismatches": N},
     "durability": S,
+    "sandbox": {"landlock": N, "seccomp": B},
     "errors": [{"path": S, "path_b64": S, "op": S, "errno": S, "offset": N,
                 "length": N,  # of a range that could not be read
                 "side": S}],

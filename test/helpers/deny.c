@@ -76,6 +76,8 @@ static const struct word syscalls[] = {
 	{ "process_vm_readv", SYS_process_vm_readv },
 	{ "process_vm_writev", SYS_process_vm_writev },
 	{ "personality", SYS_personality },
+	{ "landlock_create_ruleset", 444 },
+	{ "seccomp", SYS_seccomp },
 };
 
 static const struct word errnos[] = {

@@ -148,6 +148,10 @@ static void flags(void **state)
 	assert_true(good("zcopy --force a b").job.force);
 	assert_true(good("zcopy --inplace a b").job.inplace);
 	assert_true(good("zcopy --allow-mounted a b").job.allow_mounted);
+	assert_int_equal(good("zcopy a b").job.sandbox, ZC_SANDBOX_OFF);
+	assert_int_equal(good("zcopy --sandbox a b").job.sandbox, ZC_SANDBOX_AUTO);
+	assert_int_equal(good("zcopy --sandbox=require a b").job.sandbox, ZC_SANDBOX_REQUIRE);
+	assert_int_equal(good("zcopy --sandbox --sandbox=off a b").job.sandbox, ZC_SANDBOX_OFF);
 	assert_true(good("zcopy -v a b").job.verbose);
 	assert_true(good("zcopy --verbose a b").job.verbose);
 	assert_true(good("zcopy -q a b").job.quiet);
