@@ -103,6 +103,8 @@ int zc_end_set_direct(struct zc_end *end, bool on);
 int zc_end_resident_percent(struct zc_end *end, uint64_t len_bytes, const char **ret_how);
 /* statfs's name for the file system: "ext4", "xfs", ...; "0x1234" style in out when unknown. */
 const char *zc_fs_name(int fd, char out[24]);
+/* Is there a server behind it (NFS, CIFS, FUSE, Ceph)? */
+bool zc_fs_is_remote(int fd);
 
 extern const struct zc_end_ops zc_end_file;   /* regular files and block devices            */
 extern const struct zc_end_ops zc_end_stream; /* pipes, sockets, ttys, inherited sink files */

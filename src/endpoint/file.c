@@ -239,3 +239,17 @@ const char *zc_fs_name(int fd, char out[24])
 	snprintf(out, 24, "0x%x", (unsigned)sfs.f_type);
 	return out;
 }
+
+bool zc_fs_is_remote(int fd)
+{
+	static const char *const remote[] = { "fuse", "nfs", "cifs", "smb2", "ceph" };
+	char out[24];
+	const char *name = zc_fs_name(fd, out);
+
+	for (size_t i = 0; i < ZC_ARRAY_LEN(remote); i++) {
+		if (strcmp(name, remote[i]) == 0) {
+			return true;
+		}
+	}
+	return false;
+}

@@ -124,16 +124,7 @@ static bool choose_may_cfr(const struct chooser *ch)
 /* The server copies: bytes need not cross the network twice. */
 static bool choose_is_remote_fs(const struct chooser *ch)
 {
-	static const char *const remote[] = { "nfs", "cifs", "smb2", "ceph", "fuse" };
-	char out[24];
-	const char *name = zc_fs_name(ch->src->shape.fd, out);
-
-	for (size_t i = 0; i < ZC_ARRAY_LEN(remote); i++) {
-		if (strcmp(name, remote[i]) == 0) {
-			return ch->src->shape.dev == ch->dst->shape.dev;
-		}
-	}
-	return false;
+	return ch->src->shape.dev == ch->dst->shape.dev && zc_fs_is_remote(ch->src->shape.fd);
 }
 
 static bool choose_is_on(const struct zc_end *end, const char *fs)

@@ -17,6 +17,7 @@
 #include "rescue.h"
 #include "resume.h"
 #include "split.h"
+#include "stuck.h"
 
 /* Once more from the start is for files that take seconds, not hours. */
 #define RETRY_BYTES_MAX ZC_GIB
@@ -743,6 +744,8 @@ int copy_item(struct item *item)
 	bool changed = false;
 	int res;
 
+	stuck_watch(item->src.shape.fd, item->src.shape.dev);
+	stuck_watch(item->dst.shape.fd, item->dst.shape.dev);
 	item->read_before = atomic_load_explicit(&item->progress->read, memory_order_relaxed);
 	item->written_before = atomic_load_explicit(&item->progress->written, memory_order_relaxed);
 	res = copy_passes(item, &pass, &now, &changed);

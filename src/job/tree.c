@@ -15,6 +15,7 @@
 #include "census.h"
 #include "group.h"
 #include "pairs.h"
+#include "stuck.h"
 
 /* The longest entry that getdents may give: FUSE takes names of 1024 bytes. */
 #define DIRENT_BYTES_MAX (sizeof(struct walk_dirent) + 1024 + 8)
@@ -639,21 +640,6 @@ static bool tree_is_plain(const struct zc_job_cfg *cfg)
 	       cfg->cache != ZC_CACHE_DROP && cfg->on_read_error == ZC_ON_READ_ERROR_FAIL;
 }
 
-/* Such file systems tell at close what they put off: the long way asks before a file gets its name. */
-static bool tree_tells_late(int dst_fd)
-{
-	static const char *const late[] = { "fuse", "nfs", "cifs", "smb2", "ceph" };
-	char out[24];
-	const char *name = dst_fd < 0 ? "" : zc_fs_name(dst_fd, out);
-
-	for (size_t i = 0; i < ZC_ARRAY_LEN(late); i++) {
-		if (strcmp(name, late[i]) == 0) {
-			return true;
-		}
-	}
-	return false;
-}
-
 /* What it was given. */
 static void tree_let_go(struct node *root, struct pairs *pairs, int src_fd, int dst_fd)
 {
@@ -691,7 +677,10 @@ int tree_open(struct tree **ret_tree, const struct tree_start *start)
 	tree->root_dst_fd = start->dst_fd;
 	tree->root = start->root;
 	tree->readable = start->root;
-	atomic_init(&tree->no_tmpfile, tree_tells_late(start->dst_fd));
+	/* a server tells at close what it put off: the long way asks before a file gets its name */
+	atomic_init(&tree->no_tmpfile, start->dst_fd >= 0 && zc_fs_is_remote(start->dst_fd));
+	stuck_watch(start->src_fd, start->root->src_st.st_dev);
+	stuck_watch(start->dst_fd, start->root->dst_dev);
 	tree->durable =
 	    start->cfg->durability == ZC_DURABILITY_DATA || start->cfg->durability == ZC_DURABILITY_FULL;
 	tree->plain = tree_is_plain(start->cfg);

@@ -18,6 +18,7 @@
  *   --flip-read=OFF        ... is stored right and read wrong
  *   --bad=ERRNO:OFF:LEN    a read that touches these bytes of a file gives that number; up to 16 of them
  *   --refuse=OP[,OP]...    EOPNOTSUPP from copy_file_range, fallocate, link, rename2 (flags), xattr, chown
+ *   --stuck=OP             read or write is never answered (until the mount is gone)
  *   --fail=OP:ERRNO[:OFF]  that number from read, write (at or beyond OFF), flush, fsync, create, rename,
  *                          chmod, utimens, release
  */
@@ -57,6 +58,7 @@ static struct {
 	const char *refuse;
 	const char *fail_op;
 	int fail_errno;
+	const char *stuck;
 	off_t fail_off;
 } fs = { .flip_write = -1, .flip_read = -1 };
 
@@ -95,6 +97,14 @@ static bool refused(const char *op)
 static int failing(const char *op, off_t end)
 {
 	return fs.fail_op && !strcmp(fs.fail_op, op) && end > fs.fail_off ? -fs.fail_errno : 0;
+}
+
+/* As a server that has gone: only the end of this process ends it. */
+static void maybe_stuck(const char *op)
+{
+	while (fs.stuck && !strcmp(fs.stuck, op)) {
+		pause();
+	}
 }
 
 static int result(int ret)
@@ -271,6 +281,7 @@ static int fs_read(const char *path, char *buf, size_t size, off_t off, struct f
 	int err = failing("read", off + (off_t)size);
 
 	(void)path;
+	maybe_stuck("read");
 	for (unsigned i = 0; i < fs.bad_count && !err; i++) {
 		err = off < fs.bad[i].end && off + (off_t)size > fs.bad[i].off ? -fs.bad[i].code : 0;
 	}
@@ -291,6 +302,7 @@ static int fs_write(const char *path, const char *buf, size_t size, off_t off, s
 	int err = failing("write", off + (off_t)size);
 
 	(void)path;
+	maybe_stuck("write");
 	if (err) {
 		return err;
 	}
@@ -507,6 +519,8 @@ static bool parse_switch(char *arg)
 		return parse_bad(arg + 6);
 	} else if (!strncmp(arg, "--refuse=", 9)) {
 		fs.refuse = arg + 9;
+	} else if (!strncmp(arg, "--stuck=", 8)) {
+		fs.stuck = arg + 8;
 	} else if (!strncmp(arg, "--fail=", 7)) {
 		parse_fail(arg + 7);
 	} else {
