@@ -169,7 +169,7 @@ static int pass_forced_end(struct pass *pass, struct zc_leg *leg)
 		leg->eof = true;
 		return 0;
 	}
-	if (leg->done_bytes == 0 && pass->at_bytes == 0) {
+	if (leg->done_bytes == 0 && pass->data_end_bytes == 0) { /* a hole before it proves nothing */
 		return pass_forced_refused(pass, &leg->err);
 	}
 	leg->err.side = pass_whose(pass, leg);
