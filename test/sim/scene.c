@@ -86,6 +86,9 @@ static void draw_way(struct scene *scene, uint64_t *rng)
 {
 	bool ring = ZC_HAVE_URING && (scene->story == STORY_ring || rng_chance(rng, 3));
 
+	if (scene->story != STORY_ring && rng_chance(rng, 4)) {
+		return; /* as it comes: in trees the short way, for one file what the kernel has */
+	}
 	if (ring) {
 		add(scene, "--engine=uring");
 	} else if (rng_chance(rng, 4)) {
@@ -146,6 +149,23 @@ static void draw_options(struct scene *scene)
 	if (rng_chance(&rng, 4)) {
 		add(scene, "--on-change=%s", PICK(&rng, "retry", "warn", "fail"));
 	}
+	if (scene->story == STORY_fault && rng_chance(&rng, 6)) {
+		add(scene, "--on-read-error=%s", PICK(&rng, "zero", "skip"));
+	}
+	if (scene->replace && rng_chance(&rng, 8) && strstr(scene->options, "--inplace") == NULL) {
+		add(scene, "--backup=%s", PICK(&rng, "simple", "numbered"));
+	}
+	if (rng_chance(&rng, 8)) {
+		add(scene, "%s",
+		    PICK(&rng, "--progress=json", "--explain", "--stats", "--report=/tmp/r",
+		         "--manifest=/tmp/m", "-v"));
+	}
+	if ((scene->story == STORY_clean || scene->story == STORY_fault || scene->story == STORY_signal) &&
+	    scene->shape < SHAPE_stdin && rng_chance(&rng, 6)) {
+		snprintf(scene->options, sizeof(scene->options), "as-cp%s",
+		         scene->shape == SHAPE_tree ? PICK(&rng, " -r -T", " -a -T")
+		                                    : PICK(&rng, "", " -p", " -a"));
+	}
 }
 
 /* ---- what goes wrong */
@@ -199,6 +219,15 @@ static void draw_faults(struct scene *scene, uint64_t *rng)
 			fault->value = fault->kind == FAULT_SHORT ? fault->value : 0;
 		}
 	}
+	if (strstr(scene->options, "--on-read-error") != NULL) {
+		static const enum call reads[] = { CALL_pread, CALL_read, CALL_sqe_read };
+
+		for (unsigned i = 0; i < 3; i++) {
+			faults[count++] = (struct fault){
+				.call = reads[i], .kind = FAULT_ERRNO, .at = draw_nth(rng), .value = EIO
+			};
+		}
+	}
 	plan_print(faults, count, scene->faults, sizeof(scene->faults));
 }
 
@@ -235,8 +264,8 @@ static void draw_lies(struct scene *scene, uint64_t *rng)
 	for (unsigned i = 0; i < ZC_ARRAY_LEN(calls); i++) {
 		uint32_t at = 0;
 
-		for (unsigned k = 0; k < 4; k++) {
-			at += draw_nth(rng);
+		for (unsigned k = 0; k < 6; k++) {
+			at += 1 + (uint32_t)rng_below(rng, 1u << rng_below(rng, 6));
 			faults[count++] = (struct fault){
 				.call = calls[i],
 				.kind = FAULT_DROP + (enum fault_kind)rng_below(rng, 4),
@@ -552,12 +581,17 @@ static void build_argv(const struct scene *scene)
 	char copy[OPTIONS_BYTES];
 	char *save = NULL;
 
-	argument("zcopy");
+	world.gnu = has(scene, "as-cp");
+	argument(world.gnu ? "cp" : "zcopy");
 	snprintf(copy, sizeof(copy), "%s", scene->options);
 	for (char *word = strtok_r(copy, " ", &save); word != NULL; word = strtok_r(NULL, " ", &save)) {
-		argument(word);
+		if (strcmp(word, "as-cp") != 0) {
+			argument(word);
+		}
 	}
-	world.inplace = has(scene, "--inplace");
+	world.inplace = has(scene, "--inplace") || world.gnu;
+	world.backup = has(scene, "--backup");
+	world.reads_on = has(scene, "--on-read-error");
 	world.verify = has(scene, "--verify");
 	for (int i = 1; i < world.argc; i++) {
 		world.keeps_links |= strcmp(world.argv[i], "-a") == 0;

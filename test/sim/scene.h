@@ -66,7 +66,7 @@ struct world { /* of the seed that runs in this process */
 	int argc;
 	bool inplace;
 	int durability; /* -1 auto, 0 none, 1 data, 2 full */
-	bool verify, keeps_attributes, keeps_links, forced;
+	bool verify, keeps_attributes, keeps_links, forced, gnu, backup, reads_on;
 };
 
 struct tally { /* over many seeds; shared by the workers */
