@@ -952,6 +952,7 @@ int64_t calls_pread(uint32_t number, void *mem, size_t len, int64_t off, struct 
 	    misaligned(ofd, mem, len, (int64_t)at)) {
 		return -EINVAL;
 	}
+	sim_reads(ofd->ino);
 	res = disk_read(ofd->ino, at, mem, len, ofd->flags & O_DIRECT);
 	if (strike.kind == FAULT_FLIP && inode->target && res > 0) {
 		((uint8_t *)mem)[sim_draw((uint64_t)res)] ^= 1;
@@ -1041,6 +1042,7 @@ static int64_t move(uint32_t src, uint64_t from, uint32_t dst, uint64_t to, size
 	uint8_t block[16384];
 	size_t done = 0;
 
+	sim_reads(src);
 	while (done < len) {
 		size_t part = len - done < sizeof(block) ? len - done : sizeof(block);
 		ssize_t got = disk_read(src, from + done, block, part, false);
@@ -1100,6 +1102,7 @@ static int64_t send_some(uint32_t src, uint64_t from, int64_t dst, size_t len, s
 		out->pos += (uint64_t)res;
 		return res;
 	}
+	sim_reads(src);
 	res = disk_read(src, from, block, len < sizeof(block) ? len : sizeof(block), false);
 	return res <= 0 ? res : pipe_write(out, block, (size_t)res, true);
 }
@@ -1144,6 +1147,7 @@ static int64_t splice_some(struct ofd *in, off_t *in_off, struct ofd *out, off_t
 		pipe = disk_at(out->ino)->pipe;
 		len = len < pipe->cap - pipe->len ? len : pipe->cap - pipe->len;
 		at = in_off == NULL ? in->pos : (uint64_t)*in_off;
+		sim_reads(in->ino);
 		res = disk_read(in->ino, at, block, len, false);
 		*(in_off == NULL ? (off_t *)&in->pos : in_off) += res > 0 ? res : 0;
 		return res <= 0 ? res : pipe_write(out, block, (size_t)res, false);
@@ -1370,12 +1374,7 @@ static int64_t sync_fd(int fd, struct strike strike)
 		return -EBADF;
 	}
 	if (strike.kind == FAULT_ERRNO) {
-		/* what could not be written is lost and called clean: who asks again is told all is well */
-		struct inode *inode = disk_at(ofd_at(ofd)->ino);
-
-		for (uint32_t i = 0; i < inode->now.cap; i++) {
-			inode->now.page[i] &= ~MAP_DIRTY;
-		}
+		disk_lose(ofd_at(ofd)->ino);
 		return -strike.value;
 	}
 	disk_sync(ofd_at(ofd)->ino);
@@ -1398,15 +1397,25 @@ WRAP(int, fsync, (int fd))
 
 WRAP(int, syncfs, (int fd))
 {
-	int64_t ofd;
+	struct strike strike = sim_enter(CALL_syncfs);
+	int64_t ofd = calls_ofd(fd);
+	uint32_t dev;
 
-	ENTER(CALL_syncfs)
-	ofd = calls_ofd(fd);
 	if (ofd >= 0 && (ofd_at(ofd)->flags & O_PATH)) {
 		ofd = -EBADF;
 	}
 	if (ofd >= 0) {
-		disk_sync_all(disk_at(ofd_at(ofd)->ino)->dev);
+		dev = disk_at(ofd_at(ofd)->ino)->dev;
+		for (uint32_t i = 1; i < sim->inode_count && strike.kind == FAULT_ERRNO; i++) {
+			if (disk_at(i)->used && disk_at(i)->dev == dev) {
+				disk_lose(i);
+			}
+		}
+		if (strike.kind == FAULT_ERRNO) {
+			ofd = -strike.value;
+		} else {
+			disk_sync_all(dev);
+		}
 	}
 	LEAVE(CALL_syncfs, fd, ofd < 0 ? (int)ofd : 0);
 }
@@ -1696,6 +1705,7 @@ static int64_t clone_file(int dst_fd, int src_fd)
 	if (disk_at((uint32_t)src)->dev != disk_at((uint32_t)dst)->dev) {
 		return -EXDEV;
 	}
+	sim_reads((uint32_t)src);
 	return disk_share((uint32_t)src, (uint32_t)dst);
 }
 

@@ -641,6 +641,17 @@ void disk_writeback(uint32_t ino)
 	}
 }
 
+/* A flush that failed: what could not be written is lost and called clean, so that who asks again is told
+ * that all is well. */
+void disk_lose(uint32_t ino)
+{
+	struct inode *inode = disk_at(ino);
+
+	for (uint32_t i = 0; i < inode->now.cap; i++) {
+		inode->now.page[i] &= ~MAP_DIRTY;
+	}
+}
+
 void disk_drop_cache(uint32_t ino)
 {
 	struct inode *inode = disk_at(ino);

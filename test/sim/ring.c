@@ -42,6 +42,9 @@ struct work { /* one request in the kernel's hands */
 	uint32_t ofd;
 	bool has_ofd;
 	struct strike strike;
+	bool ghost; /* only an answer, to nothing */
+	int ghost_result;
+	uint64_t ghost_tag;
 };
 
 static struct ring rings[RING_MAX];
@@ -155,28 +158,62 @@ static int64_t work_do(struct work *work)
 	}
 }
 
-static void work_perform(struct work *work)
+static struct work *work_new(struct ring *ring, uint64_t due_ns)
 {
-	struct ring *ring = work->ring;
-	uint64_t tag = work->sqe.user_data;
-	enum fault_kind kind = work->strike.kind;
-	int64_t result = work_do(work);
+	unsigned i = 0;
 
-	sim->ring_ops++;
+	while (i < work_end && works[i].used) {
+		i++;
+	}
+	if (i == WORK_MAX) {
+		sim_lost("more than %d requests under way", WORK_MAX);
+	}
+	work_end = i == work_end ? i + 1 : work_end;
+	works[i] = (struct work){ .used = true, .ring = ring, .due_ns = due_ns };
+	return &works[i];
+}
+
+/* An answer to come that nothing has asked for. */
+static void haunt(struct ring *ring, uint64_t tag, int64_t result)
+{
+	struct work *work = work_new(ring, sim->now_ns + 1 + sim_draw(100000));
+
+	work->ghost = true;
+	work->ghost_tag = tag;
+	work->ghost_result = (int)result;
+}
+
+static void work_say(const struct work *work, int64_t result)
+{
+	const struct io_uring_sqe *sqe = &work->sqe;
+
 	if (sim->trace) {
 		sim_say("%6llu %9.3f ms ring   op %u tag %llx len %u off %llu -> %lld\n",
-		        (unsigned long long)sim->ops, (double)sim->now_ns / 1e6, work->sqe.opcode,
-		        (unsigned long long)tag, work->sqe.len, (unsigned long long)work->sqe.off,
+		        (unsigned long long)sim->ops, (double)sim->now_ns / 1e6, sqe->opcode,
+		        (unsigned long long)sqe->user_data, sqe->len, (unsigned long long)sqe->off,
 		        (long long)result);
 	}
+}
+
+static void work_perform(struct work *work)
+{
+	const struct work done = *work;
+	int64_t result = work->ghost ? work->ghost_result : work_do(work);
+
 	work_end_of(work);
-	if (kind == FAULT_MISSING) {
+	if (done.ghost) {
+		answer(done.ring, done.ghost_tag, result);
 		return;
 	}
-	answer(ring, kind == FAULT_STALE ? tag - (1ull << 32) : tag,
-	       kind == FAULT_LONG ? (int64_t)work->sqe.len + 1 : result);
-	if (kind == FAULT_DUPLICATE) {
-		answer(ring, tag, result);
+	sim->ring_ops++;
+	work_say(&done, result);
+	if (done.strike.kind == FAULT_MISSING) {
+		return;
+	}
+	answer(done.ring, done.sqe.user_data,
+	       done.strike.kind == FAULT_LONG ? (int64_t)done.sqe.len + 1 : result);
+	if (done.strike.kind == FAULT_DUPLICATE && done.ring != NULL) {
+		haunt(done.ring, done.sqe.user_data, result);
 	}
 }
 
@@ -226,7 +263,7 @@ void ring_turn(void)
 void ring_crash(void)
 {
 	for (unsigned i = 0; i < work_end; i++) {
-		if (works[i].used && works[i].sqe.opcode != IORING_OP_ASYNC_CANCEL &&
+		if (works[i].used && !works[i].ghost && works[i].sqe.opcode != IORING_OP_ASYNC_CANCEL &&
 		    !work_waits(&works[i]) && sim_draw(2) == 0) {
 			(void)work_do(&works[i]);
 		}
@@ -298,29 +335,24 @@ static struct strike strike_of(const struct io_uring_sqe *sqe)
 
 static void take(struct ring *ring, const struct io_uring_sqe *sqe)
 {
-	unsigned i = 0;
+	struct work *work = work_new(ring, 0);
 	uint64_t latency;
 	int64_t ofd;
 
-	while (i < work_end && works[i].used) {
-		i++;
-	}
-	if (i == WORK_MAX) {
-		sim_lost("more than %d requests under way", WORK_MAX);
-	}
-	work_end = i == work_end ? i + 1 : work_end;
-	works[i] = (struct work){ .used = true, .ring = ring, .sqe = *sqe };
-	works[i].strike = strike_of(sqe);
-	latency = work_latency(works[i].strike.kind);
-	works[i].due_ns = latency == UINT64_MAX ? latency : sim->now_ns + latency;
-	if (sqe->opcode == IORING_OP_NOP || sqe->opcode == IORING_OP_ASYNC_CANCEL) {
-		return;
-	}
-	ofd = calls_ofd(sqe->fd);
+	work->sqe = *sqe;
+	work->strike = strike_of(sqe);
+	latency = work_latency(work->strike.kind);
+	work->due_ns = latency == UINT64_MAX ? latency : sim->now_ns + latency;
+	ofd = sqe->opcode == IORING_OP_NOP || sqe->opcode == IORING_OP_ASYNC_CANCEL ? -EBADF
+	                                                                            : calls_ofd(sqe->fd);
 	if (ofd >= 0) {
-		works[i].ofd = (uint32_t)ofd;
-		works[i].has_ofd = true;
+		work->ofd = (uint32_t)ofd;
+		work->has_ofd = true;
 		calls_ofd_get((uint32_t)ofd);
+	}
+	if (work->strike.kind == FAULT_STALE) {
+		work->due_ns += 100000;
+		haunt(ring, sqe->user_data - (1ull << 32), sqe->len);
 	}
 }
 
@@ -503,7 +535,9 @@ void __wrap_io_uring_queue_exit(struct io_uring *user)
 	struct ring *ring = ring_of(user);
 
 	for (unsigned i = 0; i < work_end; i++) {
-		if (works[i].used && works[i].ring == ring) {
+		if (works[i].used && works[i].ring == ring && works[i].ghost) {
+			works[i].used = false;
+		} else if (works[i].used && works[i].ring == ring) {
 			works[i].ring = NULL;
 			works[i].due_ns = sim->now_ns + 1 + sim_draw(50 * MS);
 		}

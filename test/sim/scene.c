@@ -190,12 +190,12 @@ static void draw_faults(struct scene *scene, uint64_t *rng)
 		fault->call = (enum call)rng_below(rng, CALL_COUNT);
 		if (rng_chance(rng, 2)) { /* where the bytes are */
 			static const enum call busy[] = {
-				CALL_pread,           CALL_pwrite,   CALL_read,
-				CALL_write,           CALL_sqe_read, CALL_sqe_write,
-				CALL_copy_file_range, CALL_sendfile, CALL_splice,
-				CALL_openat,          CALL_linkat,   CALL_renameat,
-				CALL_fdatasync,       CALL_close,    CALL_ring_submit,
-				CALL_ring_wait
+				CALL_pread,           CALL_pwrite,      CALL_read,
+				CALL_write,           CALL_sqe_read,    CALL_sqe_write,
+				CALL_copy_file_range, CALL_sendfile,    CALL_splice,
+				CALL_openat,          CALL_linkat,      CALL_renameat,
+				CALL_fdatasync,       CALL_syncfs,      CALL_fsync,
+				CALL_close,           CALL_ring_submit, CALL_ring_wait
 			};
 
 			fault->call = busy[rng_below(rng, ZC_ARRAY_LEN(busy))];
@@ -297,7 +297,7 @@ static void draw_times(struct scene *scene)
 		    scene->story == STORY_cut && rng_chance(&rng, 5) ? 0 : 1 + rng_below(&rng, guess);
 	}
 	if (scene->story == STORY_change) {
-		scene->change_at = 1 + rng_below(&rng, guess);
+		scene->change_at = 1 + rng_below(&rng, 1u << rng_below(&rng, 6));
 	}
 	if (scene->story == STORY_signal) {
 		scene->signal_at = 1 + rng_below(&rng, guess);

@@ -268,25 +268,30 @@ uint64_t sim_draw(uint64_t limit)
 
 /* ---- a call */
 
+void sim_reads(uint32_t ino)
+{
+	struct inode *inode = disk_at(ino);
+	uint8_t bytes[600];
+
+	if (ino != sim->change_ino || ++sim->change_seen != sim->change_at) {
+		return;
+	}
+	memset(bytes, 0xc5, sizeof(bytes));
+	if (sim->change_how == 0) {
+		disk_write(ino, inode->size, bytes, sizeof(bytes), false);
+	} else if (sim->change_how == 1) {
+		disk_truncate(ino, inode->size / 2);
+	} else {
+		disk_write(ino, inode->size / 3, bytes, sizeof(bytes), false);
+	}
+	sim->change_ino = 0;
+}
+
 static void world(void)
 {
 	if (sim->ops == sim->crash_at) {
 		ring_crash();
 		sim_exit(END_CRASH, 0);
-	}
-	if (sim->ops == sim->change_at && sim->change_ino != 0) {
-		struct inode *inode = disk_at(sim->change_ino);
-		uint8_t bytes[600];
-
-		memset(bytes, 0xc5, sizeof(bytes));
-		if (sim->change_how == 0) {
-			disk_write(sim->change_ino, inode->size, bytes, sizeof(bytes), false);
-		} else if (sim->change_how == 1) {
-			disk_truncate(sim->change_ino, inode->size / 2);
-		} else {
-			disk_write(sim->change_ino, inode->size / 3, bytes, sizeof(bytes), false);
-		}
-		sim->change_ino = 0;
 	}
 	for (unsigned i = 0; i < 2; i++) {
 		/* at its tick, or when nothing has come to an end for minutes */

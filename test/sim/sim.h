@@ -62,7 +62,7 @@ enum fault_kind {
 	FAULT_ERRNO,     /* not performed                                    */
 	FAULT_SHORT,     /* performed, clamped to value bytes                */
 	FAULT_SHORT_END, /* performed, clamped to one byte less than asked   */
-	FAULT_STALE,     /* ring: the answer carries an older generation     */
+	FAULT_STALE,     /* ring: before the answer one of an older generation */
 	FAULT_DUPLICATE, /* ring: a second answer                            */
 	FAULT_LONG,      /* ring: the answer claims one byte more            */
 	FAULT_STUCK,     /* ring: no answer until it is cancelled            */
@@ -192,7 +192,8 @@ struct sim {
 		uint64_t at;
 		int number;
 	} signals[2];
-	uint64_t change_at; /* a source changes at this tick */
+	uint64_t change_at; /* a source changes when it is read for this time */
+	uint64_t change_seen;
 	uint32_t change_ino;
 	uint32_t change_how;
 	uint32_t switch_chance; /* 1 in so many */
@@ -267,6 +268,7 @@ int disk_punch(uint32_t ino, uint64_t off, uint64_t len);
 int64_t disk_seek(uint32_t ino, uint64_t off, bool data);
 int64_t disk_share(uint32_t src, uint32_t dst); /* the whole file's blocks */
 void disk_writeback(uint32_t ino);
+void disk_lose(uint32_t ino);
 void disk_drop_cache(uint32_t ino);
 void disk_sync(uint32_t ino);     /* fsync */
 void disk_sync_all(uint32_t dev); /* syncfs */
@@ -301,6 +303,8 @@ struct strike sim_strike(enum call call);
 /* The wait of this thread for key, at most until the deadline (0: none). 0, -ETIME or -EINTR. */
 int sim_wait(const void *key, uint64_t deadline_ns, bool interruptible);
 void sim_wake(const void *key);
+/* The bytes of a file are about to be read: the moment for a source to change. */
+void sim_reads(uint32_t ino);
 uint64_t sim_draw(uint64_t limit);
 __attribute__((noreturn, format(printf, 1, 2))) void sim_lost(const char *why, ...);
 __attribute__((noreturn)) void sim_exit(enum end_kind end, int status);
