@@ -236,6 +236,8 @@ struct zc_report {
 	struct zc_msg *msgs;
 	unsigned msg_count;
 	unsigned msg_next;      /* cli's: the first not yet shown         */
+	atomic_int *room_said;  /* a tree's, borrowed: its threads say once that there is no room; or NULL */
+	uint64_t room_unsaid;   /* errors of that kind without a message of their own   */
 	bool words_lost;        /* there was no memory for some of the errors' words */
 	uint64_t hardlinks_cut; /* replaced names whose siblings keep the old file */
 	struct {

@@ -103,6 +103,18 @@ static const char *report_reason(int status, int code)
 	return strerror(-code);
 }
 
+/* What fails again and again on a full file system is said once a tree; counted, and in the report, is each.
+ */
+static bool report_is_repeated(struct zc_report *report, const struct zc_err *err)
+{
+	if (report->room_said == NULL || err->side != ZC_SIDE_DST ||
+	    (err->code != -ENOSPC && err->code != -EDQUOT) || atomic_exchange(report->room_said, 1) == 0) {
+		return false;
+	}
+	report->room_unsaid++;
+	return true;
+}
+
 int report_fail(struct zc_report *report, int status, const char *path, const struct zc_err *err,
                 const char *what, const char *hint)
 {
@@ -114,10 +126,12 @@ int report_fail(struct zc_report *report, int status, const char *path, const st
 	if (err->off_bytes != ZC_OFF_NONE && err->side != ZC_SIDE_NONE) {
 		snprintf(at, sizeof(at), " at byte %llu", (unsigned long long)err->off_bytes);
 	}
-	report_say(report, ZC_MSG_ERROR, "%s: %s%s%s%s%s%s%s",
-	           path[0] == '\0' ? "''" : zc_quote(quoted, sizeof(quoted), path), what, at,
-	           reason[0] != '\0' ? ": " : "", reason, hint != NULL ? " (" : "", hint != NULL ? hint : "",
-	           hint != NULL ? ")" : "");
+	if (!report_is_repeated(report, err)) {
+		report_say(report, ZC_MSG_ERROR, "%s: %s%s%s%s%s%s%s",
+		           path[0] == '\0' ? "''" : zc_quote(quoted, sizeof(quoted), path), what, at,
+		           reason[0] != '\0' ? ": " : "", reason, hint != NULL ? " (" : "",
+		           hint != NULL ? hint : "", hint != NULL ? ")" : "");
+	}
 	report_error(report, path, err);
 	return err->code;
 }
@@ -226,6 +240,7 @@ static void report_merge_counts(struct zc_report *into, const struct zc_report *
 	}
 	into->leaked_buffers += from->leaked_buffers;
 	into->hardlinks_cut += from->hardlinks_cut;
+	into->room_unsaid += from->room_unsaid;
 	into->unread.files += from->unread.files;
 	into->unread.ranges += from->unread.ranges;
 	into->unread.bytes += from->unread.bytes;

@@ -107,6 +107,7 @@ static struct worker *worker_new(struct tree *tree)
 	lane_init(&worker->lane, tree->progress, &worker->report);
 	worker->lane.alone = tree->lane_max > 1; /* the other lanes have the other cores */
 	worker->report.gnu = tree->cfg->gnu_cp;
+	worker->report.room_said = &tree->room_said;
 	return worker;
 }
 
@@ -715,6 +716,18 @@ bool tree_step(struct tree *tree, struct zc_report *report)
 	return more;
 }
 
+static void tree_say_unsaid(const struct tree *tree, struct zc_report *report)
+{
+	char quoted[1200];
+
+	if (report->room_unsaid > 0) {
+		report_say(report, ZC_MSG_ERROR, "%s: no room for %llu more",
+		           zc_quote(quoted, sizeof(quoted), tree->dst_text),
+		           (unsigned long long)report->room_unsaid);
+	}
+	report->room_unsaid = 0;
+}
+
 void tree_close(struct tree *tree, struct zc_report *report)
 {
 	unsigned lanes = tree->lane_count; /* the tree is done: nobody adds one any more */
@@ -730,6 +743,7 @@ void tree_close(struct tree *tree, struct zc_report *report)
 	report->lanes = (unsigned)zc_max_u64(report->lanes, lanes);
 	report_merge(report, &tree->said);
 	report_fini(&tree->said);
+	tree_say_unsaid(tree, report);
 	tree_let_go(tree->root, tree->pairs, tree->root_src_fd, tree->root_dst_fd);
 	pthread_mutex_destroy(&tree->lock);
 	pthread_cond_destroy(&tree->wake);

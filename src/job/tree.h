@@ -80,6 +80,7 @@ struct tree {
 	bool plain;            /* nothing was asked that a file in a new directory would notice      */
 	bool durable;          /* but --durability: new files, too, are synced before they get a name */
 	atomic_int no_tmpfile; /* learnt about the destination: O_TMPFILE is refused                 */
+	atomic_int room_said;  /* that the destination is full: the reports' */
 	atomic_int no_reflink; /* FICLONE is refused                                                */
 	atomic_ulong
 	    no_xattrs_dev; /* a device of the source without any, 0: none is known. A tree has several */

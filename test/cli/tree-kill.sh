@@ -162,6 +162,8 @@ if mounted tmpfs "$PWD/m" size=5m; then
 	mount -o remount,size=100m,nr_inodes=40 "$PWD/m"
 	for jobs in 1 4; do
 		faulty 5 m/dst $ZCOPY -a -j$jobs --report="$T/r" src m/dst
+		says 'm/dst: no room for [0-9]* more$'
+		equal "$(grep -c 'No space left' "$T/err")" 1 'lines of a full disk'
 		rm -rf m/dst
 	done
 	mount -o remount,size=100m,nr_inodes=2000 "$PWD/m"
