@@ -117,6 +117,41 @@ if [ -n "${ZC_LONG:-}" ]; then
 	as_much 200000 1000000
 fi
 
+# lean REPORT: besides the pool no more than 64 MiB, and every buffer given back
+lean() {
+	beside=$(fact "$1" 'r["peak_rss_bytes"] - r.get("pool", {}).get("bytes", 0)')
+	echo "$CASE: $beside bytes beside the pool"
+	[ -n "${ZC_SANITIZED:-}" ] || [ "$beside" -le 67108864 ] || fail "$beside bytes beside the pool"
+	equal "$(fact "$1" 'r.get("pool", {}).get("leaked_buffers", 0)')" 0 'buffers lost'
+}
+
+begin 'a hundred thousand names in ten directories'
+cd "$T/room" || exit 99
+mkdir src
+for i in 0 1 2 3 4 5 6 7 8 9; do "$HELPERS/manyfiles" flat 10000 src/$i; done
+expect 0 zcopy -a -j4 --report="$T/r" src dst
+equal "$(count dst -type f)" 100000 'files'
+lean "$T/r"
+rm -rf src dst
+
+begin 'a file of 1 TiB with 2000 pieces of data'
+cd "$T/room" || exit 99
+"$PYTHON" -c 'import os
+fd = os.open("holes", os.O_RDWR | os.O_CREAT)
+os.truncate(fd, 1 << 40)
+for i in range(2000): os.pwrite(fd, b"%4096d" % i, i * ((1 << 40) // 2000 & ~4095))'
+for how in '' '--route=buffer --engine=sync' '--route=buffer --engine=uring' '--inplace'; do
+	case $how in *uring) denied io_uring_setup && continue ;; esac
+	rm -f copy
+	expect 0 timeout 20 $ZCOPY $how --report="$T/r" holes copy
+	equal "$(stat -c '%s %b' copy)" "$(stat -c '%s %b' holes)" 'size and blocks'
+	lean "$T/r"
+done
+equal "$("$PYTHON" -c 'import os
+fd = os.open("copy", os.O_RDONLY)
+print(all(os.pread(fd, 4096, i * ((1 << 40) // 2000 & ~4095)) == b"%4096d" % i for i in range(2000)))')" True 'the pieces'
+rm -f holes copy
+
 begin 'many files with two names'
 cd "$T/room" || exit 99
 pairs=50000

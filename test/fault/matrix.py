@@ -215,7 +215,7 @@ class Place:
             self.plant("dst", self.old)
         elif case.replacing:
             write(self.path("dst"), self.old)
-        if case.config.shape == "resume":  # what an earlier run has left
+        if case.config.shape == "resume" and case.replacing:  # and what an earlier run has left
             self.copy(case, f"{'ring_write' if 'uring' in case.config.name else 'pwrite'}:5:{errno.EIO}")
 
     def copy(self, case, fault):
