@@ -22,7 +22,7 @@ static int unread_dir(struct item *item)
 	char *path = NULL;
 
 	if (item->lane->state_fd < 0) {
-		item->lane->state_fd = journal_open_dir(true, &path);
+		item->lane->state_fd = journal_open_dir(!item->cfg->dry_run, &path);
 		free(path);
 	}
 	return item->lane->state_fd;

@@ -80,6 +80,9 @@ data 300000 1 a
 expect 0 zcopy --on-read-error=skip --explain a b
 says 'route: buffer first: read errors are to be got around'
 same a b
+rm -rf "$XDG_STATE_HOME"
+expect 0 zcopy --on-read-error=skip --dry-run a b
+gone "$XDG_STATE_HOME"
 
 setting '--resume goes on, too, and then knows that it is complete'
 expect 1 zcopy -p --on-read-error=zero m/a out
