@@ -16,7 +16,7 @@
 
 /* At most so many files wait at once, fewer where descriptors are few; and so many bytes a thread. */
 #define GROUP_FILES_MAX 1024
-#define GROUP_BYTES_MAX (256u << 20)
+#define GROUP_BYTES_MAX (32u << 20) /* a sync cannot be interrupted: a slow disk takes a second for these */
 
 /* Whether files on the file system of dir_fd may be made durable together: syncfs is to be had, and known to
  * write all of them there and to tell of each error. */

@@ -2,7 +2,6 @@
  * item.h: one source on its way to one destination. Private to job/.
  *
  *   source_find -> (where to) -> item_allowed -> source_open -> sink_open -> copy_item -> sink_complete
- *                                      |
  *                                      |                                -> sink_sync -> sink_name
  *                                      +-> make_item: what has a name and no data
  *   item_close at the end
@@ -133,7 +132,7 @@ int sink_open(struct item *item);
 const char *sink_durability_name(const struct item *item); /* "none" "data" "full" */
 /* All bytes are there: its attributes. */
 int sink_complete(struct item *item);
-/* It is to be synced before it gets its name, and by whomever. */
+/* It is to be synced before it gets its name, by whomever, and not so large as to be worth a sync alone. */
 bool sink_may_wait(const struct item *item);
 int sink_sync(struct item *item);
 int sink_name(struct item *item);

@@ -18,6 +18,7 @@
 #include "rescue.h"
 #include "resume.h"
 
+#define PIECE_BYTES  (16u << 20)
 #define HINT_INPLACE "--inplace would write into the existing file itself"
 
 /* Of /proc and /sys: no file can be made there, but those that are written to take a value. */
@@ -458,7 +459,28 @@ static bool sink_wants_sync(const struct item *item)
 
 bool sink_may_wait(const struct item *item)
 {
-	return item->committing && sink_wants_sync(item) && item->rescue == NULL && item->journal == NULL;
+	return item->committing && sink_wants_sync(item) && item->rescue == NULL && item->journal == NULL &&
+	       item->total_bytes <= PIECE_BYTES;
+}
+
+/* A sync cannot be interrupted, and of a large file it may take long: most of it is written before, piece by
+ * piece, one ahead of the one that is waited for. What the kernel tells here it does not tell again. */
+static int sink_write_out(const struct item *item)
+{
+	const unsigned wait =
+	    SYNC_FILE_RANGE_WAIT_BEFORE | SYNC_FILE_RANGE_WRITE | SYNC_FILE_RANGE_WAIT_AFTER;
+	int fd = item->dst.shape.fd;
+
+	for (uint64_t at = 0; at + PIECE_BYTES < item->total_bytes; at += PIECE_BYTES) {
+		if (zc_stopped()) {
+			return -ECANCELED;
+		}
+		(void)sync_file_range(fd, (off_t)(at + PIECE_BYTES), PIECE_BYTES, SYNC_FILE_RANGE_WRITE);
+		if (sync_file_range(fd, (off_t)at, PIECE_BYTES, wait) < 0) {
+			return errno == EIO || errno == ENOSPC || errno == EDQUOT ? -errno : 0;
+		}
+	}
+	return 0;
 }
 
 /* Errors of fdatasync are final: after one the kernel has forgotten which pages were lost. */
@@ -471,9 +493,12 @@ int sink_sync(struct item *item)
 	if (!sink_wants_sync(item)) {
 		return 0;
 	}
-	res = item->durability == ZC_DURABILITY_FULL ? fsync(item->dst.shape.fd)
-	                                             : fdatasync(item->dst.shape.fd);
-	res = res < 0 ? -errno : 0;
+	res = sink_write_out(item);
+	if (res == 0) {
+		res = item->durability == ZC_DURABILITY_FULL ? fsync(item->dst.shape.fd)
+		                                             : fdatasync(item->dst.shape.fd);
+		res = res < 0 ? -errno : 0;
+	}
 	item->report->ns.durable += zc_now_ns() - from;
 	if (res < 0) {
 		return sink_fail(item, "fdatasync", res, "cannot be made durable");

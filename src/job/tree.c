@@ -68,6 +68,7 @@ static void tree_size(struct tree *tree)
 	rlim_t fds = tree_fd_limit();
 	unsigned lanes = tree->cfg->jobs != 0 ? tree->cfg->jobs : tree_cpu_count();
 	rlim_t each;
+	bool groups;
 
 	if (tree->cfg->interactive || tree->root_dst_fd < 0) {
 		lanes = 1; /* one question at a time; one list */
@@ -79,8 +80,9 @@ static void tree_size(struct tree *tree)
 	each =
 	    lanes > 0 && fds > BASE_FDS + lanes * (rlim_t)LANE_FDS ? (fds - BASE_FDS) / lanes - LANE_FDS : 0;
 	tree->lane_max = lanes;
-	tree->window = (unsigned)zc_max_u64(1, zc_min_u64(each / 2, CURSOR_WINDOW_MAX));
-	tree->group_max = tree_has_groups(tree) ? (unsigned)(each - zc_min_u64(each, 2 * tree->window)) : 0;
+	groups = tree_has_groups(tree);
+	tree->window = (unsigned)zc_max_u64(1, zc_min_u64(each / (groups ? 4 : 2), CURSOR_WINDOW_MAX));
+	tree->group_max = groups ? (unsigned)(each - zc_min_u64(each, 2 * (rlim_t)tree->window)) : 0;
 }
 
 /* ---- threads */

@@ -182,6 +182,22 @@ if ready && cp -a old m/dst && { mounted tmpfs "$PWD/m/dst/c" size=10m || ! skip
 	umount "$PWD/m/dst/c"
 fi
 
+begin 'a directory that is lost while its files wait: who waits for them ends'
+mkdir -p src/a src/b
+for i in 1 2 3 4 5 6 7 8; do
+	echo $i >src/a/x$i
+	ln src/a/x$i src/b/y$i
+done
+if ready; then
+	for from in 22 26 30 34 37 40 43 46 50; do
+		timeout -s KILL 20 strace -qq -f -o /dev/null -e trace=openat -e "inject=openat:error=EIO:when=$from+" \
+			"$ZCOPY" -a -j1 --durability=data -T src m/dst >/dev/null 2>&1
+		rc=$?
+		judge '0|1|127' "all openat from number $from on"
+		rm -rf m/dst
+	done
+fi
+
 begin 'two names of one file, when the first waits for its group'
 mkdir src
 for i in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do
