@@ -198,8 +198,9 @@ static int journal_open_once(struct journal *journal)
 	if (res == 0 && (fstat(journal->fd, &st) < 0 || !S_ISREG(st.st_mode) || st.st_uid != geteuid())) {
 		res = -EPERM;
 	}
-	if (res == 0 && (fstatat(journal->dir_fd, journal->name, &by_name, AT_SYMLINK_NOFOLLOW) < 0 ||
-	                 by_name.st_ino != st.st_ino || by_name.st_dev != st.st_dev)) {
+	if (res == 0 && fstatat(journal->dir_fd, journal->name, &by_name, AT_SYMLINK_NOFOLLOW) < 0) {
+		res = errno == ENOENT ? -EAGAIN : -EIO;
+	} else if (res == 0 && (by_name.st_ino != st.st_ino || by_name.st_dev != st.st_dev)) {
 		res = -EAGAIN;
 	}
 	if (res < 0) {

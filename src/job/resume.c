@@ -160,7 +160,7 @@ static int resume_take_over(struct item *item, mode_t mode)
 	}
 	if (item->resumed_bytes == 0) {
 		(void)commit_end(&item->commit);
-		return res == -ECANCELED ? res : -ENOENT;
+		return res == -ECANCELED && zc_stopped() ? res : -ENOENT;
 	}
 	return 0;
 }
@@ -241,7 +241,7 @@ int resume_begin(struct item *item, mode_t mode)
 		}
 		res = res == -EEXIST ? 0 : res; /* somebody was quicker: it is looked at again */
 	}
-	if (res == -ECANCELED) {
+	if (res == -ECANCELED && zc_stopped()) {
 		resume_drop(item, false);
 		return res;
 	}
