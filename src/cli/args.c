@@ -507,6 +507,10 @@ static int parse_together(struct parse *parse)
 	if (job->deref == ZC_DEREF_DEFAULT && job->recursive && job->make_hard_links) {
 		job->deref = ZC_DEREF_ALWAYS;
 	}
+	if (job->resume && job->durability == ZC_DURABILITY_AUTO) {
+		/* what has its whole size is taken for finished: it has to be, also after a power cut */
+		job->durability = ZC_DURABILITY_DATA;
+	}
 	err = parse_backup(parse);
 	if (err == 0) {
 		err = parse_preserve(parse);
