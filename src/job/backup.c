@@ -100,6 +100,13 @@ char *backup_path(struct item *item)
 	return asprintf(&path, "%.*s%s", (int)len, text, item->backup) < 0 ? NULL : path;
 }
 
+/* Second names cannot be had here. Anything else that goes wrong leaves the old file where it is: to rename
+ * it takes its name away for a moment. */
+static bool backup_cannot_link(int err)
+{
+	return err == EPERM || err == EOPNOTSUPP || err == ENOSYS || err == EMLINK || err == EINVAL;
+}
+
 static int backup_give(const struct item *item, const char *backup)
 {
 	int dir_fd = item->target.dir_fd;
@@ -126,6 +133,9 @@ static int backup_give(const struct item *item, const char *backup)
 				(void)unlinkat(dir_fd, temp, 0);
 				return res;
 			}
+		}
+		if (errno != EEXIST && !backup_cannot_link(errno)) {
+			return -errno;
 		}
 	}
 	return renameat(dir_fd, name, dir_fd, backup) < 0 ? -errno : 0;
