@@ -244,6 +244,12 @@ static int job_open_list(struct zc_job *job, struct item *item)
 	return job->base_fd < 0 ? item_fail(item, ZC_SIDE_SRC, 0, "open", -errno, "cannot access", NULL) : 0;
 }
 
+/* Any other error says nothing about what DEST is. */
+static bool job_is_no_directory(int res)
+{
+	return res == -ENOENT || res == -ENOTDIR || res == -ELOOP || res == -EACCES || res == -ENAMETOOLONG;
+}
+
 /* Is DEST a directory to copy into? Several sources, or -t, demand one. 0, or -errno after saying so. */
 static int job_look_at_dest(struct zc_job *job)
 {
@@ -277,6 +283,9 @@ static int job_look_at_dest(struct zc_job *job)
 	job->dest_is_dir = res == 0;
 	if (made && res == 0 && job_sync_dest(job, &item) < 0) {
 		return -EIO;
+	}
+	if (res < 0 && !job_is_no_directory(res)) {
+		return item_fail(&item, ZC_SIDE_DST, 0, "openat", res, "cannot open", NULL);
 	}
 	if (res < 0 &&
 	    (cfg->source_count > 1 || cfg->dest_is_dir || cfg->parents || cfg->files_from != NULL)) {
