@@ -21,6 +21,7 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/sysmacros.h>
 #include <sys/types.h>
 #include <sys/uio.h>
 #include <sys/vfs.h>
@@ -367,7 +368,8 @@ static void stat_of(uint32_t ino, struct stat *st)
 	const struct inode *inode = disk_at(ino);
 
 	memset(st, 0, sizeof(*st));
-	st->st_dev = 0x100 + inode->dev;
+	/* what lies on no disk has a major number of 0 */
+	st->st_dev = (sim->devs[inode->dev].remote ? 0x20 : 0x800) + inode->dev;
 	st->st_ino = ino;
 	st->st_mode = inode->mode;
 	st->st_nlink = S_ISDIR(inode->mode) ? 2 : inode->nlink;
@@ -433,7 +435,8 @@ WRAP(int, statx, (int fd, const char *path, int flags, unsigned mask, struct sta
 		stx->stx_mask = STATX_BASIC_STATS;
 		stx->stx_mode = (uint16_t)st.st_mode;
 		stx->stx_ino = st.st_ino;
-		stx->stx_dev_minor = (uint32_t)st.st_dev;
+		stx->stx_dev_major = major(st.st_dev);
+		stx->stx_dev_minor = minor(st.st_dev);
 		stx->stx_nlink = (uint32_t)st.st_nlink;
 		stx->stx_uid = st.st_uid;
 		stx->stx_gid = st.st_gid;
@@ -442,6 +445,10 @@ WRAP(int, statx, (int fd, const char *path, int flags, unsigned mask, struct sta
 		stx->stx_atime = stamp_of(st.st_atim);
 		stx->stx_mtime = stamp_of(st.st_mtim);
 		stx->stx_ctime = stamp_of(st.st_ctim);
+		if (dev->btime) {
+			stx->stx_mask |= STATX_BTIME;
+			stx->stx_btime = stamp_of(disk_at((uint32_t)ino)->btime);
+		}
 #ifdef STATX_DIOALIGN
 		if ((mask & STATX_DIOALIGN) && dev->direct) {
 			stx->stx_mask |= STATX_DIOALIGN;
@@ -450,7 +457,6 @@ WRAP(int, statx, (int fd, const char *path, int flags, unsigned mask, struct sta
 		}
 #else
 		(void)mask;
-		(void)dev;
 #endif
 	}
 	LEAVE(CALL_statx, 0, ino < 0 ? (int)ino : 0);

@@ -54,12 +54,12 @@ static bool same_bytes(const struct fmap *a, uint64_t a_size, const struct fmap 
 }
 
 /* The source as it was before the run, or as it is now (it changes once at most). */
-static bool is_source(uint32_t src, uint32_t dst, bool stored, uint64_t *ret_at)
+static bool is_source(uint32_t src, uint32_t dst, bool stored, bool now, uint64_t *ret_at)
 {
 	const struct inode *to = disk_at(dst);
 	const struct fmap *map = stored ? &to->disk : &to->now;
 
-	for (unsigned i = 0; i < world.source_count; i++) {
+	for (unsigned i = 0; i < world.source_count && !now; i++) {
 		const struct before *source = &world.sources[i];
 
 		if (source->ino == src && same_bytes(&source->map, source->size, map, to->size, ret_at)) {
@@ -124,14 +124,16 @@ static bool check_file(struct check *check, uint32_t src, uint32_t dst, const ch
 	char text[80];
 
 	check->tally->files_compared++;
-	if (check->complete && check->moment != AFTER_CUT_DONE && is_source(src, dst, world.verify, &at)) {
+	if (check->complete && check->moment != AFTER_CUT_DONE &&
+	    is_source(src, dst, world.verify, check->moment == AFTER_RERUN && check->scene->meanwhile != 0,
+	              &at)) {
 		check->tally->became_new++;
 		return true;
 	}
 	if (!check->complete || check->moment == AFTER_CUT_DONE) {
 		bool must_be_new = check->moment == AFTER_CUT_DONE && world.durability == 2;
 
-		if (is_source(src, dst, false, &at)) {
+		if (is_source(src, dst, false, false, &at)) {
 			check->tally->became_new++;
 			return true;
 		}
@@ -159,7 +161,9 @@ static bool check_attributes(struct check *check, uint32_t src, uint32_t dst, co
 	const struct inode *b = disk_at(dst);
 
 	if (!check->complete || !world.keeps_attributes || check->moment == AFTER_CUT_DONE ||
-	    S_ISLNK(a->mode) || check->scene->change_at != 0) {
+	    S_ISLNK(a->mode) || check->scene->change_at != 0 ||
+	    sim->pool_lost) { /* a request that was lost with its ring may be performed late, and move the
+		                 time */
 		return true;
 	}
 	if ((a->mode & 07777) != (b->mode & 07777)) {
@@ -268,7 +272,8 @@ static bool check_name(struct check *check, uint32_t src, uint32_t dst_dir, cons
 static bool check_strangers(struct check *check, uint32_t src, uint32_t dst, const char *path)
 {
 	bool left = check->moment == AFTER_KILL || check->moment == AFTER_CUT ||
-	            check->moment == AFTER_CUT_DONE || sim->name_refused;
+	            check->moment == AFTER_CUT_DONE || sim->name_refused ||
+	            (world.resume && !check->complete); /* which is gone on with */
 
 	for (uint32_t i = 0; i < disk_at(dst)->name_count; i++) {
 		const struct name *name = &disk_at(dst)->names[i];
@@ -306,7 +311,7 @@ static bool check_stdout(struct check *check)
 	uint32_t out = disk_at(sim->stdout_ino)->parent;
 	uint64_t at = 0;
 
-	if (check->complete && !is_source(world.sources[0].ino, out, false, &at)) {
+	if (check->complete && !is_source(world.sources[0].ino, out, false, false, &at)) {
 		return wrong(check, "standard output", "is not the source");
 	}
 	return true;

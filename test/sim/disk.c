@@ -199,7 +199,7 @@ uint32_t disk_new(uint32_t dev, mode_t mode)
 	inode->dev = dev;
 	inode->mode = mode;
 	disk_touch(inode, true);
-	inode->atime = inode->mtime;
+	inode->atime = inode->btime = inode->mtime;
 	return sim->inode_count++; /* numbers are not used twice: a file that went stays recognisable */
 }
 

@@ -239,33 +239,96 @@ static void count_lies(struct tally *tally)
 	}
 }
 
+/* The partial file that a run with --resume has left; 0: none. */
+static uint32_t partial(void)
+{
+	const struct inode *dir = disk_at(sim->dst_dir);
+
+	for (uint32_t i = 0; i < dir->name_count; i++) {
+		if (dir->names[i].text != NULL && strncmp(dir->names[i].text, ".zcopy-", 7) == 0) {
+			return dir->names[i].ino;
+		}
+	}
+	return 0;
+}
+
+/* Between two runs: somebody writes to the source, openly or as if nothing had been, or to what is there of
+ * the copy. */
+static void meanwhile(const struct scene *scene, uint64_t *rng)
+{
+	uint32_t src = world.sources[0].ino;
+	struct timespec mtime = disk_at(src)->mtime;
+	uint32_t part = partial();
+	uint8_t bytes[5000];
+
+	memset(bytes, 0x3c, sizeof(bytes));
+	sim->now_ns += 1000000000;
+	if (scene->meanwhile == 3 && part != 0) {
+		disk_write(part, rng_below(rng, disk_at(part)->size + 1), bytes, sizeof(bytes), false);
+	} else if (scene->meanwhile == 1 || (scene->meanwhile == 2 && part != 0)) {
+		disk_write(src, rng_below(rng, disk_at(src)->size - sizeof(bytes)), bytes, sizeof(bytes),
+		           false);
+		disk_at(src)->mtime = scene->meanwhile == 2 ? mtime : disk_at(src)->mtime;
+	}
+	disk_settle();
+}
+
+/* Cut off at some moment: what is there, and the same command again, which may be cut off, too. */
+static bool cut_off(const struct scene *scene, bool power, bool done, struct tally *tally, char *why)
+{
+	uint64_t rng = rng_mix(scene->seed ^ 0xc07c07);
+	enum moment moment = !power ? AFTER_KILL : done ? AFTER_CUT_DONE : AFTER_CUT;
+
+	for (unsigned again = world.resume ? (unsigned)rng_below(&rng, 3) : 0;; again--) {
+		if (power) {
+			*(done ? &tally->cut_after : &tally->cut_midway) += 1;
+			disk_power_cut(&rng);
+		} else {
+			disk_kill();
+		}
+		if (!judge_disk(scene, moment, done, tally, why)) {
+			return false;
+		}
+		if (world.resume) {
+			meanwhile(scene, &rng);
+		}
+		if (again == 0) {
+			return rerun(scene, tally, why);
+		}
+		calm();
+		sim->crash_at = 1 + rng_below(&rng, 400);
+		if (!run_child(why)) {
+			return false;
+		}
+		tally->runs++;
+		if (sim->end == END_EXIT) { /* it was quicker */
+			return rerun(scene, tally, why);
+		}
+		done = false;
+		moment = power ? AFTER_CUT : AFTER_KILL;
+	}
+}
+
 static bool after(const struct scene *scene, struct tally *tally, char *why)
 {
 	bool done = sim->end == END_EXIT && sim->status == 0;
-	uint64_t rng = rng_mix(scene->seed ^ 0xc07c07);
+	/* what was promised with status 0 holds also after faults that were got around */
+	bool power = scene->story == STORY_cut || (scene->story == STORY_fault && done);
 
 	if (sim->end == END_EXIT || (sim->end == END_SIGNAL && !sim->second_signal)) {
 		if (!judge_end(scene, tally, why) || !judge_disk(scene, AFTER_RUN, done, tally, why)) {
 			return false;
 		}
 		count_lies(tally);
-		if (world.reads_on || (scene->story == STORY_fault && scene->seed % 4 == 0)) {
+		if (world.reads_on || (scene->story == STORY_fault && scene->seed % 4 == 0) ||
+		    (world.resume && !done && !world.forced)) {
 			return rerun(scene, tally, why); /* what was missing comes then */
 		}
 	}
-	/* what was promised with status 0 holds also after faults that were got around */
-	if ((scene->story == STORY_cut || (scene->story == STORY_fault && done)) &&
-	    (done || sim->end == END_CRASH)) {
-		*(done ? &tally->cut_after : &tally->cut_midway) += 1;
-		disk_power_cut(&rng);
-		return judge_disk(scene, done ? AFTER_CUT_DONE : AFTER_CUT, done, tally, why) &&
-		       rerun(scene, tally, why);
-	}
-	if (sim->end == END_CRASH || sim->second_signal) {
-		tally->killed += sim->end == END_CRASH;
+	if (sim->end == END_CRASH || sim->second_signal || (power && done)) {
+		tally->killed += sim->end == END_CRASH && !power;
 		tally->ended_twice += sim->second_signal;
-		disk_kill();
-		return judge_disk(scene, AFTER_KILL, false, tally, why) && rerun(scene, tally, why);
+		return cut_off(scene, power, done, tally, why);
 	}
 	return true;
 }
@@ -677,6 +740,8 @@ static bool knob(struct scene *scene, const char *name, const char *value)
 		snprintf(scene->options, sizeof(scene->options), "%s", value);
 	} else if (strcmp(name, "--faults") == 0) {
 		snprintf(scene->faults, sizeof(scene->faults), "%s", value);
+	} else if (strcmp(name, "--meanwhile") == 0) {
+		scene->meanwhile = (unsigned)atoi(value);
 	} else if (strcmp(name, "--crash-at") == 0) {
 		scene->crash_at = strtoull(value, NULL, 10);
 	} else if (strcmp(name, "--signal-at") == 0) {
@@ -730,7 +795,7 @@ static int usage(void)
 	      "       test/sim/run --seeds A..B [--jobs N] [--first]\n"
 	      "       test/sim/run --long [--state FILE] [--jobs N]\n"
 	      "knobs: --story --shape --files --max-bytes --replace --plain-threads --options --faults\n"
-	      "       --crash-at --signal-at --signal-again-at --change-at\n",
+	      "       --meanwhile --crash-at --signal-at --signal-again-at --change-at\n",
 	      stderr);
 	return 2;
 }

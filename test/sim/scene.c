@@ -62,6 +62,10 @@ static void draw_shape(struct scene *scene)
 	} else if (rng_chance(&rng, 3)) {
 		scene->max_bytes = 4000000 + (unsigned)rng_below(&rng, 6000000);
 	}
+	if (scene->shape == SHAPE_file && rng_chance(&rng, 3)) {
+		scene->max_bytes = RESUME_BYTES + (unsigned)rng_below(&rng, RESUME_BYTES / 4);
+		scene->resume = true; /* only files as large as that have a journal */
+	}
 	scene->replace = rng_chance(&rng, 2);
 	scene->plain_threads = rng_chance(&rng, 5);
 }
@@ -117,19 +121,34 @@ static void draw_way(struct scene *scene, uint64_t *rng)
 	}
 }
 
+/* An interruption in the middle of a large file, then another one perhaps, and what somebody does meanwhile.
+ */
+static void draw_resume(struct scene *scene, uint64_t *rng)
+{
+	bool verify = rng_chance(rng, 3);
+
+	add(scene, "--resume%s", verify ? "=verify" : "");
+	scene->meanwhile = (unsigned)rng_below(rng, verify ? 4 : 3);
+}
+
 static void draw_options(struct scene *scene)
 {
 	uint64_t rng = stream_of(scene, STREAM_OPTIONS);
 
 	scene->options[0] = '\0';
 	draw_way(scene, &rng);
+	if (scene->resume) {
+		draw_resume(scene, &rng);
+	}
 	if (scene->shape == SHAPE_tree) {
 		add(scene, "%s -T", PICK(&rng, "-r", "-a", "-a", "-rp"));
 	} else if (rng_chance(&rng, 4)) {
 		add(scene, "%s", PICK(&rng, "-p", "-a", "--preserve=xattr"));
 	}
 	if (rng_chance(&rng, 2) || scene->story == STORY_cut) {
-		add(scene, "--durability=%s", PICK(&rng, "none", "data", "data", "full", "full"));
+		add(scene, "--durability=%s",
+		    scene->resume ? PICK(&rng, "data", "full")
+		                  : PICK(&rng, "none", "data", "data", "full", "full"));
 	}
 	if (scene->story == STORY_lie || rng_chance(&rng, 8)) {
 		add(scene, "--verify");
@@ -137,7 +156,7 @@ static void draw_options(struct scene *scene)
 	if (rng_chance(&rng, 8)) {
 		add(scene, "--hash=%s", PICK(&rng, "sha256", "crc32c", "xxh3"));
 	}
-	if (rng_chance(&rng, 10)) {
+	if (rng_chance(&rng, 10) && !scene->resume) {
 		add(scene, "--inplace");
 	}
 	if (rng_chance(&rng, 5)) {
@@ -161,7 +180,7 @@ static void draw_options(struct scene *scene)
 		         "--manifest=/tmp/m", "-v"));
 	}
 	if ((scene->story == STORY_clean || scene->story == STORY_fault || scene->story == STORY_signal) &&
-	    scene->shape < SHAPE_stdin && rng_chance(&rng, 6)) {
+	    scene->shape < SHAPE_stdin && !scene->resume && rng_chance(&rng, 6)) {
 		snprintf(scene->options, sizeof(scene->options), "as-cp%s",
 		         scene->shape == SHAPE_tree ? PICK(&rng, " -r -T", " -a -T")
 		                                    : PICK(&rng, "", " -p", " -a"));
@@ -292,6 +311,9 @@ static void draw_times(struct scene *scene)
 	uint64_t guess = guess_ops(scene);
 	bool stuck = strstr(scene->faults, "stuck") != NULL || strstr(scene->faults, "missing") != NULL;
 
+	if (scene->resume) { /* a call moves at most 64 MiB, a request a block */
+		guess = strstr(scene->options, "block-size") != NULL ? 3000 : 200;
+	}
 	if (scene->story == STORY_kill || scene->story == STORY_cut) {
 		scene->crash_at =
 		    scene->story == STORY_cut && rng_chance(&rng, 5) ? 0 : 1 + rng_below(&rng, guess);
@@ -345,12 +367,14 @@ void scene_words(const struct scene *scene, char *out, size_t size)
 	snprintf(
 	    out, size,
 	    "--seed %llu --story %s --shape %s --files %u --max-bytes %u --replace %d --plain-threads %d "
-	    "--options '%s' --faults %s --crash-at %llu --signal-at %llu --signal-again-at %llu --change-at "
+	    "--options '%s' --faults %s --meanwhile %u --crash-at %llu --signal-at %llu --signal-again-at "
+	    "%llu --change-at "
 	    "%llu",
 	    (unsigned long long)scene->seed, story_names[scene->story], shape_names[scene->shape],
 	    scene->files, scene->max_bytes, scene->replace, scene->plain_threads, scene->options,
-	    scene->faults, (unsigned long long)scene->crash_at, (unsigned long long)scene->signal_at,
-	    (unsigned long long)scene->signal_again_at, (unsigned long long)scene->change_at);
+	    scene->faults, scene->meanwhile, (unsigned long long)scene->crash_at,
+	    (unsigned long long)scene->signal_at, (unsigned long long)scene->signal_again_at,
+	    (unsigned long long)scene->change_at);
 }
 
 /* ---- the disk */
@@ -369,9 +393,13 @@ static void build_devs(uint64_t *rng, bool one_dev)
 			.direct = !rng_chance(rng, 4),
 			.xattr = !rng_chance(rng, 4),
 			.noreplace = !rng_chance(rng, 4),
+			.btime = !rng_chance(rng, 4),
 			.holes = !rng_chance(rng, 8),
 			.align = rng_chance(rng, 2) ? 512 : 4096,
 		};
+	}
+	for (uint32_t i = 0; i < DEV_MAX; i++) {
+		sim->devs[i].remote = sim->devs[i].magic == 0x6969 || sim->devs[i].magic == 0x65735546;
 	}
 	if (one_dev) {
 		sim->devs[2] = sim->devs[1];
@@ -396,6 +424,9 @@ static uint64_t build_size(uint64_t *rng, unsigned max_bytes)
 		size = edges[rng_below(rng, ZC_ARRAY_LEN(edges))];
 	} else if (dice < 4) {
 		size = rng_below(rng, size + 1);
+	}
+	if (max_bytes >= RESUME_BYTES) {
+		size = max_bytes - rng_below(rng, 70000);
 	}
 	return size < max_bytes ? size : max_bytes;
 }
@@ -591,6 +622,7 @@ static void build_argv(const struct scene *scene)
 	}
 	world.inplace = has(scene, "--inplace") || world.gnu;
 	world.backup = has(scene, "--backup");
+	world.resume = has(scene, "--resume");
 	world.reads_on = has(scene, "--on-read-error");
 	world.verify = has(scene, "--verify");
 	for (int i = 1; i < world.argc; i++) {
@@ -603,6 +635,7 @@ static void build_argv(const struct scene *scene)
 	                   : has(scene, "=data")           ? 1
 	                   : has(scene, "durability=none") ? 0
 	                                                   : -1;
+	world.durability = world.resume && world.durability < 0 ? 1 : world.durability;
 	world.forced = has(scene, "--engine=uring") || has(scene, "--route=") ||
 	               has(scene, "--direct=always") || has(scene, "--reflink=always");
 }

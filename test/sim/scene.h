@@ -29,6 +29,7 @@ extern const char *const shape_names[SHAPE_COUNT];
 enum {
 	OPTIONS_BYTES = 512,
 	FILES_MAX = 256,
+	RESUME_BYTES = 17 << 20,
 };
 
 struct scene {
@@ -37,6 +38,8 @@ struct scene {
 	enum shape shape;
 	unsigned files;
 	unsigned max_bytes; /* of one file */
+	bool resume;        /* one large file, gone on with */
+	unsigned meanwhile; /* before it is: 1 its source changes, 2 that and back, 3 what is there of it */
 	bool replace;       /* some of the destinations exist */
 	bool plain_threads; /* no switch but where a thread has to wait */
 	char options[OPTIONS_BYTES];
@@ -66,7 +69,7 @@ struct world { /* of the seed that runs in this process */
 	int argc;
 	bool inplace;
 	int durability; /* -1 auto, 0 none, 1 data, 2 full */
-	bool verify, keeps_attributes, keeps_links, forced, gnu, backup, reads_on;
+	bool verify, keeps_attributes, keeps_links, forced, gnu, backup, reads_on, resume;
 };
 
 struct tally { /* over many seeds; shared by the workers */

@@ -409,6 +409,13 @@ int __wrap_pthread_join(pthread_t thread, void **result)
 	return __real_pthread_join(thread, result);
 }
 
+int __wrap_pthread_detach(pthread_t thread);
+int __wrap_pthread_detach(pthread_t thread)
+{
+	task_of(thread)->joined = true;
+	return 0;
+}
+
 int __wrap_pthread_kill(pthread_t thread, int number);
 int __wrap_pthread_kill(pthread_t thread, int number)
 {
@@ -632,9 +639,16 @@ sighandler_t __wrap_signal(int number, sighandler_t handler)
 	return old;
 }
 
+int __wrap_sigpending(sigset_t *set);
+int __wrap_sigpending(sigset_t *set)
+{
+	return sigemptyset(set);
+}
+
 int __wrap_raise(int number);
 int __wrap_raise(int number)
 {
+	sim->second_signal |= self != 0; /* another thread ends us, in the middle of whatever we do */
 	if (actions[number].sa_handler == SIG_DFL) {
 		if (!sim->second_signal) {
 			count_leaks();

@@ -120,7 +120,7 @@ struct inode {
 	struct fmap now;    /* through the page cache               */
 	struct fmap disk;   /* on the medium, perhaps in its cache  */
 	struct fmap safe;   /* after a flush: survives a power cut  */
-	struct timespec atime, mtime, ctime;
+	struct timespec atime, mtime, ctime, btime;
 	struct xattr xattrs[XATTR_MAX];
 	uint32_t xattr_count;
 	char *link; /* symlink's target */
@@ -149,7 +149,7 @@ struct name_op { /* one change of a directory, in order */
 
 struct dev {
 	uint32_t magic;
-	bool tmpfile, reflink, cfr, direct, xattr, noreplace, holes;
+	bool tmpfile, reflink, cfr, direct, xattr, noreplace, holes, btime, remote;
 	uint32_t align;
 };
 
