@@ -228,7 +228,7 @@ class Place:
             write(self.path("dst"), self.old)
         shutil.rmtree(self.server.state, ignore_errors=True)
         if case.config.shape == "resume" and case.replacing:  # and what an earlier run has left
-            self.copy(case, f"{'ring_write:10' if 'uring' in case.config.name else 'pwrite:9'}:{errno.EIO}+")
+            self.copy(case, f"{'ring_write' if 'uring' in case.config.name else 'pwrite'}:9:{errno.EIO}+")
 
     def copy(self, case, fault):
         """One run: as Server.run, and what came out of it, if anything was to."""
