@@ -577,13 +577,14 @@ struct node *entry_enter(struct worker *worker, struct node *parent, const struc
  * for ourselves while it was filled. */
 static mode_t entry_final_mode(const struct zc_job_cfg *cfg, const struct node *node)
 {
-	mode_t sticky = node->src_st.st_mode & S_ISVTX;
+	/* of its parent it has inherited the set-group-ID bit */
+	mode_t special = (node->src_st.st_mode & S_ISVTX) | (node->dst_mode & S_ISGID);
 
 	if (cfg->preserve & ZC_PRESERVE_NOT_MODE) {
-		return (0777 & ~cfg->umask) | sticky;
+		return (0777 & ~cfg->umask) | special;
 	}
 	if (cfg->preserve & ZC_PRESERVE_OWNER) { /* it was made 0700 */
-		return (node->src_st.st_mode & 0777 & ~cfg->umask) | sticky;
+		return (node->src_st.st_mode & 0777 & ~cfg->umask) | special;
 	}
 	return node->dst_mode & 07777 & ~(0700 & ~node->src_st.st_mode);
 }

@@ -274,4 +274,19 @@ fi
 ln -s .. s/sub/up && rm s/dangling s/p && expect 9 zcopy -rL nothere s d
 expect 2 zcopy -r --route=nope s d
 
+begin 'a set-group-ID bit that new directories inherit: gone only where the mode is the source'"'"'s'
+mkdir -p src/sub shared bin
+case $ZCOPY in *' '*) ;; *) ln -s "$ZCOPY" bin/cp ;; esac
+chmod 2775 shared
+# shellcheck disable=SC2086 # options are words
+for program in zcopy bin/cp; do
+	[ $program = zcopy ] || [ -x bin/cp ] || continue
+	for line in '2755 -r' '755 -a' '755 -r --preserve=mode' '755 -a --no-preserve=ownership' '2755 -r --no-preserve=mode' \
+		'2755 -a --no-preserve=mode' '2755 -r --preserve=ownership' '2755 -r --preserve=timestamps'; do
+		expect 0 $program ${line#* } src shared/dst
+		equal "$(mode_of shared/dst) $(mode_of shared/dst/sub)" "${line%% *} ${line%% *}" "$program ${line#* }"
+		rm -rf shared/dst
+	done
+done
+
 done_testing
