@@ -347,3 +347,31 @@ void check_list(struct item *item)
 		manifest_add(item->manifest, item->digest, check_name(item, item_text(item, ZC_SIDE_DST)));
 	}
 }
+
+int check_list_link(struct item *item)
+{
+	struct hash_source source = { .fd_plain = -1 };
+	struct stat st = { 0 };
+	uint64_t off = 0;
+	int res;
+
+	if (item->manifest == NULL || item->cfg->attributes_only || !S_ISREG(item->src_st.st_mode)) {
+		return 0;
+	}
+	source.fd = openat(item->target.dir_fd, item->target.name,
+	                   O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	res = source.fd < 0 || fstat(source.fd, &st) < 0 ? -errno : hash_new(&item->hash, item->cfg->hash);
+	if (res == 0) {
+		source.len_bytes = (uint64_t)st.st_size;
+		res = check_read(item, &source, &off);
+	}
+	if (source.fd >= 0) {
+		close(source.fd);
+	}
+	if (res < 0) {
+		return item_fail(item, ZC_SIDE_DST, 0, "pread", res, "cannot be read for the manifest", NULL);
+	}
+	hash_end(item->hash, source.len_bytes, item->digest);
+	check_list(item);
+	return 0;
+}

@@ -21,6 +21,8 @@ uint64_t check_common(struct item *item, uint64_t len_bytes);
 int check_stored(struct item *item);
 /* It has its name: its line of the manifest. */
 void check_list(struct item *item);
+/* The same for one more name of a file: its bytes are read from there. 0, or -errno and said. */
+int check_list_link(struct item *item);
 void check_end(struct item *item);
 
 #endif

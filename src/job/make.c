@@ -12,6 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "check.h"
 #include "item.h"
 #include "links.h"
 #include "tree.h"
@@ -319,7 +320,8 @@ int make_kept_link(struct item *item, const char *path)
 		return make_link_failed(item, res, path);
 	}
 	item->report->items.hardlinks++;
-	return make_durable(item);
+	res = check_list_link(item);
+	return res == 0 ? make_durable(item) : res;
 }
 
 int make_item(struct item *item)
@@ -334,6 +336,7 @@ int make_item(struct item *item)
 		res =
 		    make_failed(item, "linkat", make_named(item, make_hard_link, NULL, force), "cannot link");
 		item->report->items.hardlinks += res == 0;
+		res = res == 0 ? check_list_link(item) : res;
 	} else if (item->cfg->make_symlinks) {
 		res = make_symbolic(item);
 		item->report->items.symlinks += res == 0;

@@ -166,13 +166,12 @@ static void job_publish_manifest(struct zc_job *job)
 
 	if (job->manifest != NULL && !zc_stopped() &&
 	    (job->report.status == 0 || job->report.items.files > 0)) {
-		uint64_t left_out = job->report.items.skipped + job->report.items.hardlinks;
+		uint64_t left_out = job->report.items.skipped;
 
 		res = manifest_publish(job->manifest, &op);
 		if (left_out > 0 && !job->cfg->quiet) {
 			report_say(&job->report, ZC_MSG_ERROR,
-			           "%s: %llu names are not in it: files that were skipped, further names of "
-			           "one file",
+			           "%s: %llu names are not in it: files that were skipped",
 			           job->cfg->manifest, (unsigned long long)left_out);
 		}
 	}

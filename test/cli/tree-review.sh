@@ -86,8 +86,9 @@ expect 0 zcopy -aT --resume s t
 equal "$(stat -c %Y t/l t/p | sort -u)" "$(stat -c %Y s/l)" times
 
 begin 'a manifest that lacks names says so'
-mkdir s && echo 1 >s/a && ln s/a s/b
-expect 0 zcopy -a --manifest=m s t
+mkdir s t && echo 1 >s/a && echo 2 >s/b && echo 3 >t/b
+expect 0 zcopy -rTn --manifest=m s t
 says '1 names are not in it'
+equal "$(cut -d' ' -f3 m)" a 'listed'
 
 done_testing

@@ -532,6 +532,16 @@ line"
 	(cd fresh && sha256sum -c --quiet ../list) || fail 'sha256sum does not agree'
 	expect 0 zcopy --hash=sha256 --manifest=list src/a into
 	equal "$(cut -c67- list)" a 'the name'
+	# every name of a file with several, also where the first waits to be made durable
+	ln src/a src/dir/again && ln src/a src/more
+	for how in -a '-a -j4 --durability=data' '-rl'; do
+		rm -rf dst
+		# shellcheck disable=SC2086 # options are words
+		expect 0 zcopy $how --hash=sha256 --manifest=list src dst
+		silent
+		(cd dst && sha256sum -c --quiet ../list) || fail "$how: sha256sum does not agree"
+		equal "$(wc -l <list)" "$(find dst -type f -exec printf x \; | wc -c)" "$how: lines"
+	done
 else
 	skip 'no sha256sum'
 fi
