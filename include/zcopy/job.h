@@ -220,7 +220,7 @@ struct zc_report {
 	struct zc_fallbacks fallbacks;
 	const char *durability; /* of the last file; NULL: nothing copied */
 	struct {
-		const char *mode;      /* "storage", "compare"; NULL: nothing was verified */
+		const char *mode; /* "storage", "cache", "memory", "compare"; NULL: nothing was verified */
 		const char *algorithm; /* "xxh3-128", "bytes" ...                          */
 		uint64_t mismatches;   /* items that were not as they should be            */
 	} verify;

@@ -20,6 +20,9 @@
 
 #define READ_BYTES   (1024u * 1024)
 #define DIRECT_ALIGN 4096u
+/* From here on many reads at a time are worth their buffers. */
+#define DEEP_BYTES_MIN (16 * ZC_MIB)
+#define DEEP_READS     16
 
 static bool check_can_read_back(const struct item *item)
 {
@@ -44,7 +47,6 @@ int check_begin(struct item *item)
 		return item_fail(item, ZC_SIDE_NONE, 0, "malloc", res, "cannot be verified", NULL);
 	}
 	if (cfg->verify) {
-		item->report->verify.mode = "storage";
 		item->report->verify.algorithm = hash_name(cfg->hash);
 	}
 	return 0;
@@ -225,6 +227,67 @@ static int check_mismatch(struct item *item, int fd)
 	                   NULL);
 }
 
+/* With the lane that copied it, or a deeper one where nobody said how deep. */
+static bool check_may_read_deep(struct item *item, int fd)
+{
+	const struct zc_job_cfg *cfg = item->cfg;
+	bool pinned =
+	    cfg->block_bytes != 0 || cfg->queue_depth != 0 || cfg->jobs != 0 || cfg->pool_bytes != 0;
+	struct lane_cfg deep = item->lane->cfg;
+	const char *op = "";
+	struct stat st;
+
+	if (item->total_bytes < DEEP_BYTES_MIN || !item->lane->open || fd == item->dst.shape.fd ||
+	    fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) ||
+	    (uint64_t)st.st_blocks * 512 < (uint64_t)st.st_size) {
+		return false;
+	}
+	if (deep.buf_count > 1 || pinned) {
+		return true;
+	}
+	deep.engine = item->lane->ring_broke && cfg->engine == ZC_ENGINE_AUTO ? ZC_ENGINE_SYNC : cfg->engine;
+	deep.block_bytes = ZC_MIB;
+	deep.buf_count = deep.thread_count = DEEP_READS;
+	deep.small = false;
+	return lane_open(item->lane, &deep, &op) == 0;
+}
+
+/* Reads one after the other leave a disk idle between them: a large file without holes is read as it was
+ * written, with many requests at a time. false: not this way, or it did not go well, and plain reads tell. */
+static bool check_read_deep(struct item *item, int fd)
+{
+	static const enum zc_route_kind buffer = ZC_ROUTE_BUFFER;
+	static const struct zc_uri uri = { .kind = ZC_END_NULL };
+	struct zc_progress apart = { 0 };
+	uint64_t moved[ZC_ROUTE_COUNT] = { 0 };
+	struct zc_progress *progress = item->lane->kit.progress;
+	struct zc_end back;
+	struct zc_end null;
+	struct zc_leg leg = {
+		.src = &back,
+		.dst = &null,
+		.span = { .kind = ZC_SPAN_DATA, .len_bytes = item->total_bytes },
+		.tap = check_tap,
+		.tap_arg = item->hash,
+	};
+	int res;
+
+	if (!check_may_read_deep(item, fd) || zc_end_from_fd(&back, fd, ZC_DIR_SRC, true) < 0) {
+		return false;
+	}
+	(void)zc_end_set_direct(&back, true);
+	zc_end_from_synth(&null, &uri, ZC_DIR_DST);
+	hash_reset(item->hash);
+	item->lane->kit.progress = &apart;
+	res = zc_lane_run(item->lane, &leg, &buffer, 1, moved);
+	item->lane->kit.progress = progress;
+	if (res == -ENOTRECOVERABLE) {
+		lane_close(item->lane);
+		item->lane->ring_broke = true;
+	}
+	return res == 0 && leg.done_bytes == item->total_bytes;
+}
+
 /* What fd gives back, with left_out for zeros. */
 static int check_digest_of(struct item *item, int fd, const struct badmap *left_out,
                            char ret_digest[HASH_HEX_MAX])
@@ -235,8 +298,9 @@ static int check_digest_of(struct item *item, int fd, const struct badmap *left_
 		.len_bytes = item->total_bytes,
 		.left_out = left_out,
 	};
+	bool whole = left_out == NULL || left_out->count == 0;
 	uint64_t off = 0;
-	int res = check_read(item, &source, &off);
+	int res = whole && check_read_deep(item, fd) ? 0 : check_read(item, &source, &off);
 
 	if (res == -ENODATA) {
 		return check_mismatch(item, fd);
@@ -290,6 +354,26 @@ static int check_whole(struct item *item)
 	return res;
 }
 
+/* What it was read back from: past the page cache or with nothing of it left there, the storage; else what
+ * the cache holds, which on some file systems is all there is. */
+static const char *check_mode(const struct item *item, int fd)
+{
+	struct zc_end back = { .ops = &zc_end_file, .shape = { .fd = fd } };
+	const char *how;
+	char out[24];
+	const char *fs = zc_fs_name(fd, out);
+	int flags = fcntl(fd, F_GETFL);
+
+	if (strcmp(fs, "tmpfs") == 0 || strcmp(fs, "ramfs") == 0 || strcmp(fs, "hugetlbfs") == 0) {
+		return "memory";
+	}
+	if (item->total_bytes == 0 || (flags >= 0 && (flags & O_DIRECT)) ||
+	    zc_end_resident_percent(&back, item->total_bytes, &how) == 0) {
+		return "storage";
+	}
+	return "cache";
+}
+
 int check_stored(struct item *item)
 {
 	uint64_t from = zc_now_ns();
@@ -309,6 +393,7 @@ int check_stored(struct item *item)
 	if (fd < 0 && item->in_place) { /* ours may not read */
 		return item_fail(item, ZC_SIDE_DST, 0, "openat", fd, "cannot be read back", NULL);
 	}
+	item->report->verify.mode = check_mode(item, fd >= 0 ? fd : item->dst.shape.fd);
 	res = check_back(item, fd >= 0 ? fd : item->dst.shape.fd);
 	if (fd >= 0) {
 		close(fd);

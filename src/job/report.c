@@ -127,10 +127,11 @@ int report_fail(struct zc_report *report, int status, const char *path, const st
 		snprintf(at, sizeof(at), " at byte %llu", (unsigned long long)err->off_bytes);
 	}
 	if (!report_is_repeated(report, err)) {
-		report_say(report, ZC_MSG_ERROR, "%s: %s%s%s%s%s%s%s",
-		           path[0] == '\0' ? "''" : zc_quote(quoted, sizeof(quoted), path), what, at,
-		           reason[0] != '\0' ? ": " : "", reason, hint != NULL ? " (" : "",
-		           hint != NULL ? hint : "", hint != NULL ? ")" : "");
+		report_say(report, ZC_MSG_ERROR, "%s%s %s%s%s%s%s%s%s",
+		           path[0] == '\0' ? "''" : zc_quote(quoted, sizeof(quoted), path),
+		           strcmp(path, "null:") == 0 ? "" : ":", what, at, reason[0] != '\0' ? ": " : "",
+		           reason, hint != NULL ? " (" : "", hint != NULL ? hint : "",
+		           hint != NULL ? ")" : "");
 	}
 	report_error(report, path, err);
 	return err->code;
