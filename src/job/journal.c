@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/ioctl.h>
 #include <sys/vfs.h>
 #include <time.h>
 #include <unistd.h>
@@ -153,13 +154,26 @@ int journal_open_dir(bool make, char **ret_path)
 	return journal_open_path(*ret_path, make);
 }
 
+/* FS_IOC_GETFSUUID, from Linux 6.9 on; the headers may be older. */
+struct journal_uuid {
+	uint8_t len_bytes;
+	uint8_t byte[16];
+};
+#define JOURNAL_GETFSUUID _IOR(0x15, 0, struct journal_uuid)
+
 uint64_t journal_fs(int fd, dev_t dev)
 {
+	struct journal_uuid uuid = { 0 };
 	struct statfs sfs;
 	uint64_t id = 0;
 
 	if (fstatfs(fd, &sfs) == 0) {
 		id = (uint64_t)(uint32_t)sfs.f_fsid.__val[0] << 32 | (uint32_t)sfs.f_fsid.__val[1];
+	}
+	/* XFS and others make it of the device's number, which may be another one after a reboot. btrfs does
+	 * not, and tells its subvolumes apart by it, as the UUID does not. */
+	if ((uint32_t)id == 0 && ioctl(fd, JOURNAL_GETFSUUID, &uuid) == 0) {
+		id = journal_get(uuid.byte) ^ journal_get(uuid.byte + 8);
 	}
 	return id != 0 ? id : dev;
 }

@@ -192,6 +192,8 @@ CASES = [
     Case("sparse-replace", DATA, sparse=True, replace=True, level="data"),
     Case("clone", FULL, inside=True, replace=True, level="full"),
     Case("in-place", SYNC + ["--inplace"], replace=True, in_place=True),
+    Case("resume", ["--resume", "--route=buffer", "--engine=sync", "--block-size=1M"], large=True),
+    Case("resume-replace", ["--resume"], large=True, replace=True),
     Case("tree", ["-a"], tree=True),
     Case("tree-full", ["-a"] + FULL, tree=True, level="full"),
     Case("tree-replace", ["-a"], tree=True, replace=True),

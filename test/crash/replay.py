@@ -213,7 +213,7 @@ def look(args, cases, records, state, fs, place, draw):
         started = [case for case in cases if progress(records, state.end, case) != BEFORE]
         again = [case for case in started if progress(records, state.end, case) == RUNNING] or started or cases
         case = draw.choice(again)
-        wrong += rerun(args.program, case, *dirs(case, place, at))
+        wrong += rerun(args.program, case, *dirs(case, place, at), True)
     finally:
         mount.close()
     says = disk.check(fs, image)
