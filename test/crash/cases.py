@@ -69,10 +69,11 @@ def describe(entry):
 
 
 class Case:
-    """options: of zcopy. level: what its end promises: none, data, full, or auto: data of what it replaced."""
+    """options: of zcopy. level: what its end promises: none, data, full, or auto: data of what it replaced. large: so
+    much that --resume keeps a journal, and from which step to which it does."""
 
     def __init__(self, name, options, tree=False, replace=False, sparse=False, level="auto", inside=False,
-                 backup=False, in_place=False, large=False):
+                 backup=False, in_place=False, large=None):
         self.name, self.options = name, options
         self.tree, self.replace, self.sparse, self.inside = tree, replace, sparse, inside
         self.level, self.backup, self.in_place, self.large = level, backup, in_place, large
@@ -192,8 +193,8 @@ CASES = [
     Case("sparse-replace", DATA, sparse=True, replace=True, level="data"),
     Case("clone", FULL, inside=True, replace=True, level="full"),
     Case("in-place", SYNC + ["--inplace"], replace=True, in_place=True),
-    Case("resume", ["--resume", "--route=buffer", "--engine=sync", "--block-size=1M"], large=True),
-    Case("resume-replace", ["--resume"], large=True, replace=True),
+    Case("resume", ["--resume", "--route=buffer", "--engine=sync", "--block-size=1M"], large=(55, 105), level="data"),
+    Case("resume-replace", ["--resume"], large=(35, 60), level="data", replace=True),
     Case("tree", ["-a"], tree=True),
     Case("tree-full", ["-a"] + FULL, tree=True, level="full"),
     Case("tree-replace", ["-a"], tree=True, replace=True),

@@ -1,5 +1,6 @@
 """zcopy-fault as the crash tests run it."""
 import fcntl
+import json
 import os
 import subprocess
 
@@ -14,13 +15,13 @@ def state_of(dst):
     return os.path.join(os.path.dirname(dst), "state")
 
 
-def start(program, case, src, dst, fault=None, log=None, env=None):
+def start(program, case, src, dst, fault=None, log=None, env=None, more=()):
     env = dict(os.environ, XDG_STATE_HOME=state_of(dst), **(env or {}))
     if fault:
         env["ZC_FAULT"] = fault
     if log is not None:
         env["ZC_FAULT_LOG"] = str(log)
-    return subprocess.Popen([program] + case.command(src, dst), env=env, stdin=subprocess.DEVNULL,
+    return subprocess.Popen([program, *more] + case.command(src, dst), env=env, stdin=subprocess.DEVNULL,
                             stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
                             pass_fds=[log] if log is not None else ())
 
@@ -61,11 +62,16 @@ def has_uuid(path):
         os.close(fd)
 
 
-def rerun(program, case, src, dst, moved=False):
+def rerun(program, case, src, dst, counts, kind, moved=False):
     """What is wrong after one more run, as sentences. moved: the disk may be another device than before."""
-    code, said = finish(start(program, case, src, dst))
+    report = os.path.dirname(dst) + "/report"
+    code, said = finish(start(program, case, src, dst, more=["--report=" + report]))
     if code != 0:
         return [f"{case.name}: rerun: status {code}: {said[:300]}"]
+    with open(report, encoding="utf-8") as file:
+        went_on = json.load(file).get("resumed", {}).get("bytes", 0) > 0
+    os.unlink(report)
+    counts[f"{kind}: reruns that went on"] += went_on
     left = temps(snapshot(dst))
     if not moved or has_uuid(dst):
         left += [top + "/" + name for top, _, names in os.walk(state_of(dst)) for name in names]

@@ -39,7 +39,7 @@ def one(program, seed, case, step, src, dst, counts):
         finish(start(program, case, src, dst, f"any:{step * 2 // 3}:!9"))
         wrong += case.judge(dst, RUNNING, False)
         counts["kill: twice"] += 1
-    return wrong + rerun(program, case, src, dst)
+    return wrong + rerun(program, case, src, dst, counts, "kill")
 
 
 def work(job, place):

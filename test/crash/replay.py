@@ -71,13 +71,13 @@ class LogDisk:
 
 def copy_one(args, case, src, dst, at, draw, logger):
     """Runs it; at some step everything that is dirty is written, as happens at any time."""
-    steps = 400 if case.tree else 60
+    first, last = (1, 400) if case.tree else case.large or (1, 60)
     env = {"LD_PRELOAD": args.programs + "/crash/liar.so", "ZC_LIE": args.lie} if args.lie else None
     logger.mark(f"begin {case.name}")
-    process = start(args.program, case, src, dst, f"any:{draw.randrange(1, steps)}:!{int(signal.SIGSTOP)}", env=env)
+    process = start(args.program, case, src, dst, f"any:{draw.randrange(first, last)}:!{int(signal.SIGSTOP)}", env=env)
     waited = os.waitid(os.P_PID, process.pid, os.WSTOPPED | os.WEXITED | os.WNOWAIT)
     if waited.si_code == os.CLD_STOPPED:
-        if draw.random() < 0.5 and not args.lie:
+        if (case.large or draw.random() < 0.5) and not args.lie:
             disk.sync(at)
         process.send_signal(signal.SIGCONT)
     code, said = finish(process)
@@ -198,7 +198,7 @@ def progress(records, end, case):
     return DONE if f"end {case.name}" in marks else RUNNING if f"begin {case.name}" in marks else BEFORE
 
 
-def look(args, cases, records, state, fs, place, draw):
+def look(args, cases, records, state, fs, place, draw, counts):
     """What is wrong in a state."""
     image, at = place + "/image", place + "/mnt"
     state.build(records, place + "/base", image)
@@ -213,7 +213,7 @@ def look(args, cases, records, state, fs, place, draw):
         started = [case for case in cases if progress(records, state.end, case) != BEFORE]
         again = [case for case in started if progress(records, state.end, case) == RUNNING] or started or cases
         case = draw.choice(again)
-        wrong += rerun(args.program, case, *dirs(case, place, at), True)
+        wrong += rerun(args.program, case, *dirs(case, place, at), counts, f"replay {fs}", True)
     finally:
         mount.close()
     says = disk.check(fs, image)
@@ -232,7 +232,7 @@ def work(job, place):
     for number, state in enumerate(states(records, fs, draw), 1):
         if args.step not in (None, number):
             continue
-        wrong = look(args, cases, records, state, fs, place, random.Random(f"{seed} {fs} {number}"))
+        wrong = look(args, cases, records, state, fs, place, random.Random(f"{seed} {fs} {number}"), counts)
         counts[f"replay {fs}: states"] += 1
         counts[f"replay {fs}: {state.kind}"] += 1
         if args.lie:

@@ -83,7 +83,7 @@ def one(args, cases, case, base, place, fs, step, how, counts):
         for other in cases:
             state = BEFORE if other is not case else DONE if code == 0 else RUNNING
             wrong += other.judge(dirs(other, place)[1], state, True)
-        wrong += rerun(args.program, case, *dirs(case, place), True)
+        wrong += rerun(args.program, case, *dirs(case, place), counts, f"shutdown {fs}", True)
     finally:
         mount.close()
     says = disk.check(fs, image)
