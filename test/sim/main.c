@@ -266,6 +266,7 @@ static void meanwhile(const struct scene *scene, uint64_t *rng)
 	if (scene->meanwhile == 3 && part != 0) {
 		disk_write(part, rng_below(rng, disk_at(part)->size + 1), bytes, sizeof(bytes), false);
 	} else if (scene->meanwhile == 1 || (scene->meanwhile == 2 && part != 0)) {
+		scene_remember(src); /* the copy may have been complete */
 		disk_write(src, rng_below(rng, disk_at(src)->size - sizeof(bytes)), bytes, sizeof(bytes),
 		           false);
 		disk_at(src)->mtime = scene->meanwhile == 2 ? mtime : disk_at(src)->mtime;

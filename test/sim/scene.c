@@ -222,6 +222,11 @@ static void draw_faults(struct scene *scene, uint64_t *rng)
 		moves =
 		    fault->call >= CALL_pread && fault->call <= CALL_splice && fault->call != CALL_preadv2;
 		moves |= fault->call == CALL_sqe_read || fault->call == CALL_sqe_write;
+		if (fault->call == CALL_fdatasync || fault->call == CALL_fsync ||
+		    fault->call == CALL_syncfs) {
+			fault->at =
+			    1 + (uint32_t)rng_below(rng, scene->files < 4 ? 1 : 4); /* there are few */
+		}
 		fault->value = plan_errno((uint32_t)rng_below(rng, plan_errno_count()));
 		fault->for_good &= fault->value != EINTR; /* a signal ends */
 		if (moves && rng_chance(rng, 2)) {
@@ -490,6 +495,13 @@ static void remember(struct before *list, unsigned *count, uint32_t ino, const c
 		                   .size = disk_at(ino)->size,
 		                   .map = disk_copy_map(&disk_at(ino)->now) };
 	snprintf(before->path, sizeof(before->path), "%s", path);
+}
+
+void scene_remember(uint32_t ino)
+{
+	if (world.source_count < FILES_MAX) {
+		remember(world.sources, &world.source_count, ino, "");
+	}
 }
 
 static void build_old(const struct scene *scene, uint32_t dir, const char *name, const char *path,

@@ -90,7 +90,8 @@ struct tally { /* over many seeds; shared by the workers */
 extern struct world world;
 
 void scene_draw(struct scene *scene, uint64_t seed);
-void scene_build(const struct scene *scene);                         /* the disk, argv, the plan */
+void scene_build(const struct scene *scene); /* the disk, argv, the plan */
+void scene_remember(uint32_t ino);           /* a source as it is now: what a copy may be from now on */
 void scene_words(const struct scene *scene, char *out, size_t size); /* as options of the simulator */
 
 /* Runs it, judges it; false: *why (of 600 bytes) says what is wrong. tally may be NULL. */
