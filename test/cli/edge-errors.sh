@@ -232,7 +232,7 @@ if can_trace; then
 		sed 's/^[0-9]* *//; s/(.*//' calls | tr '\n' ' '
 	}
 	equal "$(order --durability=none s/a n1)" 'linkat ' none
-	equal "$(order --durability=full s/a n2)" 'fsync linkat fsync ' full
+	equal "$(order --durability=full s/a n2)" 'fsync linkat fsync fsync ' full
 	equal "$(order s/a b | sed 's/renameat2/renameat/')" 'fdatasync linkat renameat ' 'replacing'
 	case $(order --durability=full -j1 -a s d) in
 	*sync*linkat*sync*) ;;
