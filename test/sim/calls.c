@@ -805,7 +805,7 @@ static size_t clamped(struct strike strike, size_t len)
 	if (strike.kind == FAULT_SHORT && (size_t)strike.value < len) {
 		return (size_t)strike.value;
 	}
-	return strike.kind == FAULT_SHORT_END && len > 0 ? len - 1 : len;
+	return strike.kind == FAULT_SHORT_END && len > 1 ? len - 1 : len; /* nothing would be the end */
 }
 
 static bool misaligned(const struct ofd *ofd, const void *mem, size_t len, int64_t off)

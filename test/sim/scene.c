@@ -90,7 +90,7 @@ static void draw_way(struct scene *scene, uint64_t *rng)
 {
 	bool ring = ZC_HAVE_URING && (scene->story == STORY_ring || rng_chance(rng, 3));
 
-	if (scene->story != STORY_ring && rng_chance(rng, 4)) {
+	if (scene->story != STORY_ring && scene->story != STORY_change && rng_chance(rng, 4)) {
 		return; /* as it comes: in trees the short way, for one file what the kernel has */
 	}
 	if (ring) {
@@ -101,7 +101,7 @@ static void draw_way(struct scene *scene, uint64_t *rng)
 		add(scene, "--route=%s",
 		    PICK(rng, "buffer", "buffer", "cfr", "sendfile", "splice", "reflink"));
 	}
-	if (rng_chance(rng, 2) || scene->story == STORY_ring) {
+	if (rng_chance(rng, 2) || scene->story == STORY_ring || scene->story == STORY_change) {
 		add(scene, "--block-size=%s", PICK(rng, "4K", "4K", "8K", "16K", "64K", "256K"));
 	}
 	if (rng_chance(rng, 2) || scene->story == STORY_ring) {
@@ -338,10 +338,11 @@ static void draw_times(struct scene *scene)
 
 void scene_draw(struct scene *scene, uint64_t seed)
 {
-	static const enum story stories[] = { STORY_clean, STORY_fault, STORY_fault,  STORY_fault,
-		                              STORY_fault, STORY_ring,  STORY_ring,   STORY_lie,
-		                              STORY_lie,   STORY_lie,   STORY_change, STORY_signal,
-		                              STORY_kill,  STORY_kill,  STORY_cut,    STORY_cut };
+	static const enum story stories[] = { STORY_clean,  STORY_fault, STORY_fault,  STORY_fault,
+		                              STORY_fault,  STORY_ring,  STORY_ring,   STORY_lie,
+		                              STORY_lie,    STORY_lie,   STORY_change, STORY_change,
+		                              STORY_signal, STORY_kill,  STORY_kill,   STORY_cut,
+		                              STORY_cut };
 	uint64_t rng;
 
 	*scene = (struct scene){ .seed = seed };
@@ -652,6 +653,19 @@ static void build_argv(const struct scene *scene)
 	               has(scene, "--direct=always") || has(scene, "--reflink=always");
 }
 
+/* One of the larger sources: one that is read in several pieces. */
+static uint32_t build_changing(uint64_t *rng)
+{
+	const struct before *best = &world.sources[rng_below(rng, world.source_count)];
+
+	for (unsigned i = 0; i < 4; i++) {
+		const struct before *other = &world.sources[rng_below(rng, world.source_count)];
+
+		best = other->size > best->size ? other : best;
+	}
+	return best->ino;
+}
+
 static void build_plan(const struct scene *scene)
 {
 	uint64_t rng = stream_of(scene, STREAM_RUN);
@@ -669,9 +683,7 @@ static void build_plan(const struct scene *scene)
 	sim->crash_at = scene->crash_at;
 	sim->change_at = scene->change_at;
 	sim->change_how = (uint32_t)rng_below(&rng, 3);
-	sim->change_ino = scene->change_at != 0 && world.source_count != 0
-	                      ? world.sources[rng_below(&rng, world.source_count)].ino
-	                      : 0;
+	sim->change_ino = scene->change_at != 0 && world.source_count != 0 ? build_changing(&rng) : 0;
 	sim->signals[0].at = scene->signal_at;
 	sim->signals[0].number = scene->signal_at == 0 ? 0 : rng_chance(&rng, 2) ? SIGTERM : SIGINT;
 	sim->signals[1].at = scene->signal_again_at;
