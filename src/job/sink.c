@@ -176,9 +176,14 @@ static int sink_open_bound(const struct item *item)
 		return errno == EINTR && zc_stopped() ? -ECANCELED : -errno;
 	}
 	flags = fcntl(fd, F_GETFL);
-	if (fstat(fd, &st) < 0 || st.st_dev != target->st.st_dev || st.st_ino != target->st.st_ino ||
-	    (st.st_mode & S_IFMT) != (target->st.st_mode & S_IFMT) || flags < 0 ||
-	    (!waits && fcntl(fd, F_SETFL, flags & ~O_NONBLOCK) < 0)) {
+	if (flags < 0 || fstat(fd, &st) < 0 || (!waits && fcntl(fd, F_SETFL, flags & ~O_NONBLOCK) < 0)) {
+		int res = -errno;
+
+		close(fd);
+		return res;
+	}
+	if (st.st_dev != target->st.st_dev || st.st_ino != target->st.st_ino ||
+	    (st.st_mode & S_IFMT) != (target->st.st_mode & S_IFMT)) {
 		close(fd);
 		return -ESTALE;
 	}
