@@ -21,6 +21,8 @@
 
 #define MAGIC       0x316c6e726a70637aull /* "zcpjrnl1" */
 #define KIND_EXTENT 0x7865ull             /* "ex"       */
+/* Who removes it again and again between open and lock is no run of ours. */
+#define OPEN_TRIES_MAX 100
 
 /* ---- the format */
 
@@ -213,7 +215,7 @@ static int journal_open_once(struct journal *journal)
 		res = -EPERM;
 	}
 	if (res == 0 && fstatat(journal->dir_fd, journal->name, &by_name, AT_SYMLINK_NOFOLLOW) < 0) {
-		res = errno == ENOENT ? -EAGAIN : -EIO;
+		res = errno == ENOENT ? -EAGAIN : -errno;
 	} else if (res == 0 && (by_name.st_ino != st.st_ino || by_name.st_dev != st.st_dev)) {
 		res = -EAGAIN;
 	}
@@ -245,9 +247,10 @@ int journal_open(struct journal *ret_journal, int dir_fd, const struct target *t
 	if (res < 0) {
 		return res;
 	}
-	do {
+	res = journal_open_once(&journal);
+	for (unsigned tries = 1; res == -EAGAIN && tries < OPEN_TRIES_MAX; tries++) {
 		res = journal_open_once(&journal);
-	} while (res == -EAGAIN);
+	}
 	if (res == 0) {
 		*ret_journal = journal;
 	}
