@@ -20,10 +20,10 @@ length_mib() { find . -name '.zcopy-*' -exec stat -c %s {} + | awk '{ n = $1 } E
 
 for way in --route=cfr --direct=always; do
 	begin "$mib MiB, $way"
-	"$HELPERS/mkfile" dense $((mib * 1048576)) 5 source || skip_all 'no room'
+	"$HELPERS/mkfile" dense $((mib * 1048576)) 5 source || exit 99
 	expect '0|2' zcopy $way -T source d
 	if [ "$rc" = 2 ]; then
-		skip 'O_DIRECT is refused here'
+		echo 'O_DIRECT is refused here'
 		continue
 	fi
 	rm d
