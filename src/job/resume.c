@@ -124,7 +124,10 @@ static int resume_keep(struct item *item, struct journal_found *found, const str
 			item->commit.keep = true; /* the journal is as it was */
 			return -ECANCELED;
 		}
-		resume_explain(item, " are as the source has them", trusted);
+		resume_explain(item,
+		               trusted > 0 ? " are as the source has them"
+		                           : "from the start: nothing there is as the source has it",
+		               trusted);
 		res = journal_begin(item->journal, now);
 		if (res == 0 && trusted > 0) {
 			res = journal_add(item->journal, trusted);

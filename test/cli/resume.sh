@@ -187,7 +187,8 @@ equal "$(taken)" $((5 * MIB)) 'taken over'
 rm d
 interrupted "$src" d
 printf x | dd of="$(find . -name '.zcopy-*')" bs=1 seek=5 conv=notrunc 2>/dev/null
-starts_over --resume=verify
+starts_over --resume=verify --explain
+says 'from the start: nothing there is as the source has it'
 rm d
 interrupted "$src" d
 goes_on --resume=verify
