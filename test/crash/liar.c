@@ -1,6 +1,7 @@
 /*
  * liar.so, for LD_PRELOAD: flushes that say yes and do nothing. The crash tests have to notice.
- *   ZC_LIE=file  those of files         ZC_LIE=dir  those of directories
+ *   ZC_LIE=file  those of files
+ *   ZC_LIE=dir   the first of a directory and all that follow: a name is given, and then nothing is flushed
  */
 #include <stdbool.h>
 #include <stdlib.h>
@@ -11,10 +12,15 @@
 
 static bool lies(int fd)
 {
+	static bool named;
 	const char *about = getenv("ZC_LIE");
 	struct stat st;
 
-	return about && fstat(fd, &st) == 0 && strcmp(about, S_ISDIR(st.st_mode) ? "dir" : "file") == 0;
+	if (!about || fstat(fd, &st) < 0) {
+		return false;
+	}
+	named |= S_ISDIR(st.st_mode);
+	return strcmp(about, "dir") == 0 ? named : !S_ISDIR(st.st_mode);
 }
 
 int fsync(int fd)
