@@ -176,9 +176,14 @@ int commit_begin_kept(struct commit *ret_commit, const struct target *target, mo
 	}
 	if (flock(commit.fd, LOCK_EX | LOCK_NB) < 0 && errno != EWOULDBLOCK) {
 		res = -errno;
-	} else if (commit_same_file(commit.fd, target->dir_fd, commit.temp) == 1) {
-		*ret_commit = commit;
-		return 0;
+	} else {
+		int same = commit_same_file(commit.fd, target->dir_fd, commit.temp);
+
+		if (same == 1) {
+			*ret_commit = commit;
+			return 0;
+		}
+		res = same < 0 ? same : res;
 	}
 	close(commit.fd); /* taken for a stale one before it was locked; or without locks it cannot be kept */
 	if (res != -EEXIST) {
