@@ -1654,11 +1654,15 @@ WRAP(int, fcntl64, (int fd, int op, ...))
 	int arg;
 	int64_t ofd;
 	int64_t res = -EINVAL;
+	struct strike strike;
 
 	va_start(args, op);
 	arg = va_arg(args, int);
 	va_end(args);
-	ENTER(CALL_fcntl)
+	strike = sim_enter(CALL_fcntl);
+	if (strike.kind == FAULT_ERRNO && op != F_GETFD) { /* which fails for what is not open only */
+		LEAVE(CALL_fcntl, op, -strike.value);
+	}
 	ofd = calls_ofd(fd);
 	if (ofd < 0) {
 		LEAVE(CALL_fcntl, op, ofd);

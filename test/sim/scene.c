@@ -235,7 +235,8 @@ static void draw_faults(struct scene *scene, uint64_t *rng)
 			fault->kind = rng_chance(rng, 5) ? FAULT_SHORT_END : FAULT_SHORT;
 			/* a plain read of 0 is the end of the file, whatever its size says */
 			fault->value = shorts[rng_below(rng, 4)];
-			if (fault->value == 0 && (fault->call == CALL_pread || fault->call == CALL_read)) {
+			if (fault->value == 0 && (fault->call == CALL_pread || fault->call == CALL_read ||
+			                          fault->call == CALL_splice)) {
 				fault->value = 1;
 			}
 			fault->value =
