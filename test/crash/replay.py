@@ -36,7 +36,7 @@ def chosen(args, seed, fs):
     flushes for it afterwards."""
     cases = [case for case in CASES if not case.in_place and args.case in (None, case.name)]
     if args.lie:
-        cases = [case for case in cases if case.level == "full"]
+        return [case for case in cases if case.level == "full"]
     random.Random(f"{seed // SLICES} {fs}").shuffle(cases)
     cases = cases[seed % SLICES::SLICES] if len(cases) > SLICES else cases
     full = [case for case in cases if case.level == "full"][:1]
