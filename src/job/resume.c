@@ -28,10 +28,16 @@ enum trust {
 	TRUST_FULL,
 };
 
-static bool resume_is_large(const struct item *item)
+/* A file whose state could be kept under a name that it has. */
+static bool resume_has_name(const struct item *item)
 {
 	return item->has_from && item->has_target && !item->target.magic && !item->report->gnu &&
-	       S_ISREG(item->src_st.st_mode) && (uint64_t)item->src_st.st_size >= RESUME_BYTES_MIN;
+	       S_ISREG(item->src_st.st_mode);
+}
+
+static bool resume_is_large(const struct item *item)
+{
+	return resume_has_name(item) && (uint64_t)item->src_st.st_size >= RESUME_BYTES_MIN;
 }
 
 static void resume_explain(const struct item *item, const char *what, uint64_t bytes)
@@ -341,19 +347,26 @@ void resume_end(struct item *item, int res)
 	resume_drop(item, !item->commit.keep);
 }
 
+/* Did an earlier run leave something, and nobody has it? Its temporary is gone then. */
+static bool resume_is_left(const struct item *item)
+{
+	struct stat st;
+	char temp[64];
+
+	commit_temp_name(temp, item->target.name, 0);
+	return (fstatat(item->target.dir_fd, temp, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+	        commit_reclaim(&item->target, temp)) ||
+	       (item->state_fd >= 0 && resume_is_large(item)); /* a power cut may have taken just that */
+}
+
 void resume_forget(struct item *item)
 {
 	struct journal journal = { .fd = -1 };
-	struct stat st;
-	char temp[64];
 	char *path = NULL;
 	int dir_fd = item->state_fd;
 
-	commit_temp_name(temp, item->target.name, 0);
-	if (!resume_is_large(item) || item->journal != NULL ||
-	    ((fstatat(item->target.dir_fd, temp, &st, AT_SYMLINK_NOFOLLOW) < 0 ||
-	      !commit_reclaim(&item->target, temp)) &&
-	     dir_fd < 0)) {
+	/* the source may have been larger then; in a directory that this run has made nothing was before */
+	if (item->journal != NULL || item->new_name || !resume_has_name(item) || !resume_is_left(item)) {
 		return;
 	}
 	dir_fd = dir_fd < 0 ? journal_open_dir(false, &path) : dir_fd;
