@@ -211,7 +211,8 @@ static int journal_open_once(struct journal *journal)
 		return -errno;
 	}
 	res = journal_lock(journal->fd);
-	if (res == 0 && (fstat(journal->fd, &st) < 0 || !S_ISREG(st.st_mode) || st.st_uid != geteuid())) {
+	if (res == 0 && (fstat(journal->fd, &st) < 0 || !S_ISREG(st.st_mode) || st.st_uid != geteuid() ||
+	                 st.st_nlink > 1)) { /* with another name it may be any file of ours */
 		res = -EPERM;
 	}
 	if (res == 0 && fstatat(journal->dir_fd, journal->name, &by_name, AT_SYMLINK_NOFOLLOW) < 0) {
