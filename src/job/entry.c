@@ -276,8 +276,8 @@ static bool entry_unchanged(struct worker *worker, const struct node *node, cons
 	struct stat dst;
 
 	if (tree->cfg->update != ZC_UPDATE_OLDER || tree->cfg->debug ||
-	    tree->cfg->on_read_error != ZC_ON_READ_ERROR_FAIL || node->made || dir->dst_fd < 0 ||
-	    !S_ISREG(src->st_mode) || (src->st_nlink > 1 && tree->links != NULL) ||
+	    tree->cfg->on_read_error != ZC_ON_READ_ERROR_FAIL || tree->cfg->resume || node->made ||
+	    dir->dst_fd < 0 || !S_ISREG(src->st_mode) || (src->st_nlink > 1 && tree->links != NULL) ||
 	    fstatat(dir->dst_fd, name, &dst, AT_SYMLINK_NOFOLLOW) < 0 || !S_ISREG(dst.st_mode) ||
 	    (dst.st_ino == src->st_ino && dst.st_dev == src->st_dev)) {
 		return false;

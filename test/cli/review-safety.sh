@@ -1,0 +1,65 @@
+#!/bin/sh
+# What a review of --resume, --on-read-error and the groups of trees found, each as it was found.
+. "${0%/*}/lib.sh"
+helper mkfile && have prlimit || skip_all 'no helper'
+MIB=1048576
+export XDG_STATE_HOME="$T/state"
+"$HELPERS/mkfile" dense $((24 * MIB)) 5 "$T/source" || skip_all 'no room'
+
+journals() { find "$XDG_STATE_HOME" -type f 2>/dev/null | wc -l; }
+partials() { find . -name '.zcopy-*' | wc -l; }
+# Ends at byte 18 Mi, by itself: source -> d
+interrupted() {
+	if denied copy_file_range; then
+		skip 'calls are denied here'
+		return 1
+	fi
+	cp -- "$T/source" source
+	# shellcheck disable=SC2086 # words
+	expect 5 prlimit --fsize=$((18 * MIB)) $ZCOPY --resume --route=cfr source d
+	equal "$(partials) $(journals)" '1 1' 'partials and journals'
+}
+
+begin 'the source is a small one by now: nothing of the large one stays'
+for how in --resume -f; do
+	interrupted || break
+	echo small >source
+	expect 0 zcopy $how source d
+	same source d
+	equal "$(partials) $(journals)" '0 0' "$how: partials and journals"
+	rm d
+done
+
+begin 'a journal with another name is a file of somebody'
+if interrupted; then
+	journal=$(find "$XDG_STATE_HOME" -type f)
+	rm "$journal"
+	echo precious >mine
+	ln mine "$journal"
+	expect 0 zcopy --resume source d
+	same source d
+	says 'd: cannot be resumed if it is interrupted: Operation not permitted'
+	equal "$(cat mine)" precious 'a file of mine'
+	rm -f "$journal" .zcopy-*
+fi
+
+# bad_tree [SWITCH]...: back as m, of whose file a page is lost
+bad_tree() {
+	if mountpoint -q "$PWD/m" 2>/dev/null; then umount "$PWD/m"; fi
+	fuse "$PWD/back" "$PWD/m" "$@"
+}
+
+begin 'a tree: --resume with -u goes on with a map, too'
+mkdir back && data 200000 1 back/a
+if bad_tree --bad=5:100000:1; then
+	expect 1 zcopy -aT --on-read-error=zero m o
+	expect 1 zcopy -aT -u --resume m o
+	says 'm/a: cannot read 1 range'
+	bad_tree
+	expect 0 zcopy -aT -u --resume m o
+	same back/a o/a
+	equal "$(journals)" 0 maps
+else
+	skip 'no FUSE'
+fi
+done_testing
