@@ -129,7 +129,8 @@ int source_ready(struct item *item);
 
 /* sink.c: where and how the result appears */
 int sink_open(struct item *item);
-const char *sink_durability_name(const struct item *item); /* "none" "data" "full" */
+const char *sink_durability_word(enum zc_durability durability); /* "none" "data" "full" */
+const char *sink_durability_name(const struct item *item);       /* what this one gets */
 /* All bytes are there: its attributes. */
 int sink_complete(struct item *item);
 /* It is to be synced before it gets its name, by whomever, and not so large as to be worth a sync alone. */

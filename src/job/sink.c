@@ -362,18 +362,16 @@ static int sink_open_gnu(struct item *item)
 	return 0;
 }
 
+const char *sink_durability_word(enum zc_durability durability)
+{
+	return durability == ZC_DURABILITY_FULL ? "full" : durability == ZC_DURABILITY_DATA ? "data" : "none";
+}
+
 const char *sink_durability_name(const struct item *item)
 {
-	switch (item->durability) {
-	case ZC_DURABILITY_DATA:
-		return "data";
-	case ZC_DURABILITY_FULL:
-		return "full";
-	default:
-		return item->durability == ZC_DURABILITY_AUTO && (item->dst.shape.caps & ZC_CAP_BLOCK)
-		           ? "data"
-		           : "none";
-	}
+	bool flushed = item->durability == ZC_DURABILITY_AUTO && (item->dst.shape.caps & ZC_CAP_BLOCK);
+
+	return sink_durability_word(flushed ? ZC_DURABILITY_DATA : item->durability);
 }
 
 static void sink_explain(const struct item *item)

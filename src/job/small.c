@@ -116,6 +116,8 @@ static void small_count(struct worker *worker, size_t len, bool cloned)
 	enum zc_route_kind route = cloned ? ZC_ROUTE_REFLINK : ZC_ROUTE_BUFFER;
 	struct zc_progress *progress = worker->tree->progress;
 
+	report->durability =
+	    sink_durability_word(worker->tree->durable ? worker->tree->cfg->durability : ZC_DURABILITY_NONE);
 	report->items.files++;
 	report->bytes.logical += len;
 	report->bytes.data += len;

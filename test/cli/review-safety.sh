@@ -43,6 +43,15 @@ if interrupted; then
 	rm -f "$journal" .zcopy-*
 fi
 
+begin 'the report of a tree of small files says how durable they are'
+mkdir s
+echo 1 >s/1
+echo 2 >s/2
+for how in none data full; do
+	expect 0 zcopy -a --durability=$how --report=r s "o-$how"
+	says "\"durability\":\"$how\"" r
+done
+
 # bad_tree [SWITCH]...: back as m, of whose file a page is lost
 bad_tree() {
 	if mountpoint -q "$PWD/m" 2>/dev/null; then umount "$PWD/m"; fi
