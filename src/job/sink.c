@@ -466,6 +466,12 @@ bool sink_may_wait(const struct item *item)
 	       item->total_bytes <= PIECE_BYTES;
 }
 
+/* The call is not to be had here; anything else it says is the storage's answer. */
+static bool sink_is_refusal(int code)
+{
+	return code == ENOSYS || code == EPERM || code == EINVAL || code == EOPNOTSUPP || code == ESPIPE;
+}
+
 /* A sync cannot be interrupted, and of a large file it may take long: most of it is written before, piece by
  * piece, one ahead of the one that is waited for. What the kernel tells here it does not tell again. */
 static int sink_write_out(const struct item *item)
@@ -480,7 +486,7 @@ static int sink_write_out(const struct item *item)
 		}
 		(void)sync_file_range(fd, (off_t)(at + PIECE_BYTES), PIECE_BYTES, SYNC_FILE_RANGE_WRITE);
 		if (sync_file_range(fd, (off_t)at, PIECE_BYTES, wait) < 0) {
-			return errno == EIO || errno == ENOSPC || errno == EDQUOT ? -errno : 0;
+			return sink_is_refusal(errno) ? 0 : -errno;
 		}
 	}
 	return 0;
@@ -512,21 +518,27 @@ int sink_sync(struct item *item)
 	return 0;
 }
 
-/* Written pages leave the cache only when clean. Advice: it never fails the copy. */
-static void sink_drop_cache(const struct item *item)
+/* Written pages leave the cache only when clean. That they leave is advice; that they cannot be written is
+ * not. */
+static int sink_drop_cache(struct item *item)
 {
+	const unsigned wait =
+	    SYNC_FILE_RANGE_WAIT_BEFORE | SYNC_FILE_RANGE_WRITE | SYNC_FILE_RANGE_WAIT_AFTER;
+
 	if (item->cfg->cache != ZC_CACHE_DROP) {
-		return;
+		return 0;
 	}
-	if ((item->dst.shape.caps & ZC_CAP_REG) &&
-	    sync_file_range(item->dst.shape.fd, 0, 0,
-	                    SYNC_FILE_RANGE_WAIT_BEFORE | SYNC_FILE_RANGE_WRITE |
-	                        SYNC_FILE_RANGE_WAIT_AFTER) == 0) {
-		(void)posix_fadvise(item->dst.shape.fd, 0, 0, POSIX_FADV_DONTNEED);
+	if (item->dst.shape.caps & ZC_CAP_REG) {
+		if (sync_file_range(item->dst.shape.fd, 0, 0, wait) == 0) {
+			(void)posix_fadvise(item->dst.shape.fd, 0, 0, POSIX_FADV_DONTNEED);
+		} else if (!sink_is_refusal(errno)) {
+			return sink_fail(item, "sync_file_range", -errno, "cannot be written back");
+		}
 	}
 	if (item->src.shape.caps & ZC_CAP_REG) {
 		(void)posix_fadvise(item->src.shape.fd, 0, 0, POSIX_FADV_DONTNEED);
 	}
+	return 0;
 }
 
 /* Closing any descriptor of a file makes NFS, CIFS and FUSE say what they had put off (EIO, ENOSPC): asked
@@ -584,10 +596,9 @@ int sink_complete(struct item *item)
 
 int sink_name(struct item *item)
 {
-	int res = 0;
+	int res = sink_drop_cache(item);
 
-	sink_drop_cache(item);
-	if (item->committing) { /* in place there is nothing to keep back */
+	if (res == 0 && item->committing) { /* in place there is nothing to keep back */
 		res = sink_flush(item);
 	}
 	if (res == 0) {

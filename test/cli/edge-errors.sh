@@ -76,6 +76,26 @@ for fault in flush:28 flush:122 fsync:5; do
 	fi
 done
 
+begin '51 written out piece by piece before the sync: what is said there is not said again'
+if can_trace; then
+	data 40000000 1 a
+	for code in ESTALE EUCLEAN EIO; do
+		data 10 2 b && cp b keep
+		inject_all "error=$code:when=3+" sync_file_range a b
+		judge '1|5' "$code"
+		same b keep
+	done
+	rm b
+	inject_all error=EIO sync_file_range --cache=drop a b
+	judge 1 '--cache=drop'
+	gone b
+	inject_all error=ENOSYS sync_file_range --cache=drop a b
+	judge 0 'not to be had'
+	same a b
+else
+	skip "$no_trace"
+fi
+
 begin '52 an unreadable place: where it is, a status, never a shorter file'
 if fuse "$PWD/back" "$PWD/m" --fail=read:5:200000; then
 	mkdir back/s && tree && cp -r s/. back/s
