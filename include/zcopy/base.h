@@ -183,7 +183,8 @@ struct zc_confine { /* while the rules are gathered */
 
 enum zc_allow { /* of a file; of a directory and all below it           */
 	        ZC_ALLOW_READ = 1,
-	        ZC_ALLOW_WRITE = 2, /* its data, and which names are there                  */
+	        ZC_ALLOW_WRITE = 2,   /* its data, and which names are there                  */
+	        ZC_ALLOW_DEVICES = 4, /* device nodes can be made, and so what they are of be reached */
 };
 
 /* 0; -ENOSYS, -EOPNOTSUPP: this kernel has no Landlock that would do. */

@@ -37,6 +37,8 @@ enum ll_fs {
 	LL_WRITE_FILE = 1 << 1,
 	LL_READ_FILE = 1 << 2,
 	LL_READ_DIR = 1 << 3,
+	LL_MAKE_CHAR = 1 << 6,
+	LL_MAKE_BLOCK = 1 << 11,
 	LL_ALL_OF_FIRST = (1 << 13) - 1,
 	LL_REFER = 1 << 13,
 	LL_TRUNCATE = 1 << 14,
@@ -87,7 +89,11 @@ int zc_confine_allow(const struct zc_confine *confine, int fd, unsigned what)
 		beneath.allowed |= LL_READ_FILE | LL_READ_DIR;
 	}
 	if (what & ZC_ALLOW_WRITE) {
-		beneath.allowed |= (LL_ALL_OF_FIRST & ~LL_EXECUTE) | LL_REFER | LL_TRUNCATE;
+		beneath.allowed |=
+		    (LL_ALL_OF_FIRST & ~(LL_EXECUTE | LL_MAKE_CHAR | LL_MAKE_BLOCK)) | LL_REFER | LL_TRUNCATE;
+	}
+	if (what & ZC_ALLOW_DEVICES) {
+		beneath.allowed |= LL_MAKE_CHAR | LL_MAKE_BLOCK;
 	}
 	if (!S_ISDIR(st.st_mode)) { /* a device that was named may be asked for its size */
 		beneath.allowed &= LL_READ_FILE | LL_WRITE_FILE | LL_TRUNCATE;
@@ -108,6 +114,8 @@ static const int filter_denied[] = {
 	SYS_pivot_root, SYS_chroot, SYS_setns, SYS_unshare, SYS_bpf, SYS_perf_event_open, SYS_userfaultfd,
 	SYS_keyctl, SYS_add_key, SYS_request_key, SYS_init_module, SYS_finit_module, SYS_delete_module,
 	SYS_kexec_load, SYS_open_by_handle_at, SYS_quotactl, SYS_swapon, SYS_swapoff, SYS_acct, SYS_reboot,
+	SYS_fanotify_init, SYS_inotify_add_watch, SYS_syslog, SYS_kcmp, SYS_shmget, SYS_semget, SYS_msgget,
+	SYS_mq_open, SYS_truncate,
 	SYS_settimeofday, SYS_clock_settime, SYS_clock_adjtime, SYS_adjtimex, SYS_sethostname,
 	SYS_setdomainname,
 #ifdef SYS_fork
@@ -115,6 +123,9 @@ static const int filter_denied[] = {
 #endif
 #ifdef SYS_open_tree
 	SYS_open_tree, SYS_move_mount, SYS_fsopen, SYS_fsmount, SYS_fsconfig, SYS_fspick,
+#endif
+#ifdef SYS_mount_setattr
+	SYS_mount_setattr,
 #endif
 #ifdef SYS_pidfd_getfd
 	SYS_pidfd_open, SYS_pidfd_getfd, SYS_pidfd_send_signal,

@@ -11,11 +11,14 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/inotify.h>
 #include <sys/mount.h>
 #include <sys/ptrace.h>
+#include <sys/shm.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/sysmacros.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -57,6 +60,7 @@ static void try_files(void)
 	tell("rmdir", rmdir("empty"));
 	tell("link-in", linkat(AT_FDCWD, "secret", AT_FDCWD, dst, 0));
 	tell("move-in", rename("secret", dst));
+	tell("device", mknod(dst, S_IFCHR | 0600, makedev(1, 1)));
 }
 
 static void try_source(void)
@@ -105,6 +109,8 @@ static void try_rest(void)
 	tell("mount", mount("escape", "mounted", "tmpfs", 0, NULL));
 	umount2("mounted", MNT_DETACH);
 	tell("chroot", chroot("/"));
+	tell("watch", syscall(SYS_inotify_add_watch, inotify_init(), ".", IN_OPEN));
+	tell("shared-memory", shmget(IPC_PRIVATE, 1, 0600));
 }
 
 ssize_t copy_file_range(int in_fd, off64_t *in_off, int out_fd, off64_t *out_off, size_t len, unsigned flags)
