@@ -264,6 +264,27 @@ enum links_answer links_ask(struct links *links, const struct stat *st, enum lin
 	return answer;
 }
 
+/* All of it, or false. */
+static bool links_write(const struct links *links, const void *mem, size_t len, uint64_t off)
+{
+	const uint8_t *from = mem;
+
+	while (len > 0) {
+		ssize_t done = pwrite(links->path_fd, from, len, (off_t)off);
+
+		if (done < 0 && errno == EINTR) {
+			continue;
+		}
+		if (done <= 0) {
+			return false;
+		}
+		from += done;
+		off += (uint64_t)done;
+		len -= (size_t)done;
+	}
+	return true;
+}
+
 void links_publish(struct links *links, const struct stat *st, const char *path)
 {
 	uint32_t len = (uint32_t)strlen(path);
@@ -274,9 +295,8 @@ void links_publish(struct links *links, const struct stat *st, const char *path)
 	if (entry != NULL) {
 		entry->path_off = links->path_end & PATH_LOST;
 		entry->state = LINK_DONE;
-		if (pwrite(links->path_fd, &len, sizeof(len), (off_t)links->path_end) != sizeof(len) ||
-		    pwrite(links->path_fd, path, len, (off_t)(links->path_end + sizeof(len))) !=
-		        (ssize_t)len) {
+		if (!links_write(links, &len, sizeof(len), links->path_end) ||
+		    !links_write(links, path, len, links->path_end + sizeof(len))) {
 			entry->path_off = PATH_LOST; /* no room to remember: the next name is a copy */
 		}
 		links->path_end += sizeof(len) + len;
