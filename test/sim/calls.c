@@ -808,6 +808,19 @@ static size_t clamped(struct strike strike, size_t len)
 	return strike.kind == FAULT_SHORT_END && len > 1 ? len - 1 : len; /* nothing would be the end */
 }
 
+/* What is direct is short by whole blocks. */
+static size_t clamped_for(const struct ofd *ofd, struct strike strike, size_t len)
+{
+	size_t align = sim->devs[disk_at(ofd->ino)->dev].align;
+	size_t rest = clamped(strike, len);
+
+	if (rest != len && (ofd->flags & O_DIRECT)) {
+		rest = rest / align * align;
+		return rest == 0 ? len : rest;
+	}
+	return rest;
+}
+
 static bool misaligned(const struct ofd *ofd, const void *mem, size_t len, int64_t off)
 {
 	uint64_t align = sim->devs[disk_at(ofd->ino)->dev].align;
@@ -938,7 +951,7 @@ int64_t calls_pread(uint32_t number, void *mem, size_t len, int64_t off, struct 
 	uint64_t at = off < 0 ? ofd->pos : (uint64_t)off;
 	int64_t res;
 
-	len = clamped(strike, len);
+	len = clamped_for(ofd, strike, len);
 	if (len == 0) {
 		return 0;
 	}
@@ -974,7 +987,7 @@ int64_t calls_pwrite(uint32_t number, const void *mem, size_t len, int64_t off, 
 	uint64_t at = off < 0 ? (ofd->flags & O_APPEND ? inode->size : ofd->pos) : (uint64_t)off;
 	int64_t res;
 
-	len = clamped(strike, len);
+	len = clamped_for(ofd, strike, len);
 	if ((ofd->flags & O_ACCMODE) == O_RDONLY || (ofd->flags & O_PATH)) {
 		return -EBADF;
 	}

@@ -431,7 +431,8 @@ static bool check_words(const struct scene *scene, char *why)
 	bool stats = strstr(scene->options, "--stats") != NULL ||
 	             strstr(scene->options, "-v") != NULL; /* lines of their own */
 
-	if (sim->status == 0 && sim->end == END_EXIT) {
+	if ((sim->status == 0 && sim->end == END_EXIT) ||
+	    sim->text_err_len == TEXT_BYTES - 1) { /* or cut short */
 		return true;
 	}
 	if (sim->end == END_EXIT && *line == '\0') {

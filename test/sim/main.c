@@ -213,7 +213,7 @@ static bool may_refuse(const struct scene *scene)
 static bool rerun(const struct scene *scene, struct tally *tally, char *why)
 {
 	/* who had to give a new file a name first meets that name again only when it has to do so again */
-	bool named = scene->story != STORY_fault;
+	bool named = scene->story != STORY_fault && !world.inplace;
 
 	disk_kill();
 	calm();
