@@ -97,6 +97,12 @@ void item_forget_from(struct item *item)
 	item->has_from = false;
 }
 
+void item_name_heir(struct item *item)
+{
+	item->target.has_heir = (item->cfg->preserve & ZC_PRESERVE_OWNER) != 0;
+	item->target.heir_uid = item->src_st.st_uid;
+}
+
 const char *item_dest_name(const struct item *item)
 {
 	if (item->below != NULL) {

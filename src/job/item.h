@@ -176,6 +176,8 @@ void gnu_debug(struct item *item);
 int make_item(struct item *item);
 /* One more name for a file that this run has copied; *ret_link_path as links_ask gave it. */
 int make_kept_link(struct item *item, const char *path);
+/* A temporary of that name is in the target's directory: a killed run's is removed, true. */
+bool make_reclaim(const struct item *item, const char *temp);
 
 /* backup.c: gives what stands under the target's name another one, before it is replaced. */
 int backup_item(struct item *item);
@@ -195,6 +197,8 @@ int item_skip(struct item *item);
 int item_follow(struct item *item, const char **ret_refused);
 /* Goes back from what a symlink leads to to the symlink itself. */
 void item_unfollow(struct item *item);
+/* The target is told who is to own it: what was left there may be theirs already. */
+void item_name_heir(struct item *item);
 /* The source is no file with a name after all. */
 void item_forget_from(struct item *item);
 /* An operand's name below DEST. */

@@ -91,9 +91,9 @@ static int make_link_to_copy(struct item *item, const char *name, const void *ar
 
 /* ---- the name */
 
-/* A temporary of that name is there: a killed run's. A file may be a living neighbour's, and is asked by
- * its lock; anything else is made and renamed within one instant. */
-static bool make_reclaim(const struct item *item, const char *temp)
+/* A file may be a living neighbour's, and is asked by its lock; anything else is made and renamed within one
+ * instant. */
+bool make_reclaim(const struct item *item, const char *temp)
 {
 	struct stat st;
 

@@ -31,13 +31,13 @@ enum trust {
 /* A file whose state could be kept under a name that it has. */
 static bool resume_has_name(const struct item *item)
 {
-	return item->has_from && item->has_target && !item->target.magic && !item->report->gnu &&
-	       S_ISREG(item->src_st.st_mode);
+	return item->has_from && item->has_target && !item->target.magic && !item->report->gnu;
 }
 
 static bool resume_is_large(const struct item *item)
 {
-	return resume_has_name(item) && (uint64_t)item->src_st.st_size >= RESUME_BYTES_MIN;
+	return resume_has_name(item) && S_ISREG(item->src_st.st_mode) &&
+	       (uint64_t)item->src_st.st_size >= RESUME_BYTES_MIN;
 }
 
 static void resume_explain(const struct item *item, const char *what, uint64_t bytes)
@@ -348,14 +348,15 @@ void resume_end(struct item *item, int res)
 }
 
 /* Did an earlier run leave something, and nobody has it? Its temporary is gone then. */
-static bool resume_is_left(const struct item *item)
+static bool resume_is_left(struct item *item)
 {
 	struct stat st;
 	char temp[64];
 
+	item_name_heir(item); /* of what is skipped nobody has asked yet */
 	commit_temp_name(temp, item->target.name, 0);
 	return (fstatat(item->target.dir_fd, temp, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
-	        commit_reclaim(&item->target, temp)) ||
+	        make_reclaim(item, temp)) ||
 	       (item->state_fd >= 0 && resume_is_large(item)); /* a power cut may have taken just that */
 }
 

@@ -397,8 +397,7 @@ int sink_open(struct item *item)
 	int res;
 
 	item->durability = item->cfg->durability;
-	item->target.has_heir = (item->cfg->preserve & ZC_PRESERVE_OWNER) != 0;
-	item->target.heir_uid = item->src_st.st_uid;
+	item_name_heir(item);
 	res = item->report->gnu ? sink_open_gnu(item) : sink_open_any(item);
 	if (res == 0 && item->cfg->explain) {
 		sink_explain(item);

@@ -78,4 +78,43 @@ done
 expect 0 zcopy -a -T --resume s d
 alike s d
 
+# The name that a temporary of the file NAME has.
+temp_of() {
+	"$PYTHON" -c 'import sys
+h = 0xcbf29ce484222325
+for c in sys.argv[1].encode(): h = (h ^ c) * 0x100000001b3 % 2**64
+print(".zcopy-%016x" % h)' "$1"
+}
+
+begin 'killed between the temporary name and the last one, of a file that is skipped: nothing is left'
+mkdir s && echo new >s/file && ln -s there s/sym && echo 1 >s/one && echo 3 >s/own && mkfifo s/fifo && data 17000000 1 s/big
+expect 0 zcopy -a s d
+for name in file own big; do echo new >"d/$(temp_of $name)"; done
+ln -s there "d/$(temp_of sym)"
+ln d/one "d/$(temp_of one)"
+mkfifo "d/$(temp_of fifo)"
+if is_root; then # it was given away already
+	chown 65534 s/own "d/$(temp_of own)"
+fi
+before=$(find d ! -name '.zcopy-*' -printf '%P %i\n' | sort)
+expect 0 zcopy -a -T --resume --dry-run s d
+equal "$(find d -name '.zcopy-*' | wc -l)" 6 'temporaries after --dry-run'
+expect 0 zcopy -a -T --resume s d
+equal "$(find d -printf '%P %i\n' | sort)" "$before" 'inodes'
+
+begin "... but a living neighbour's temporary, and what is no temporary of ours, stays"
+mkdir s && echo new >s/file && echo new >s/dir
+expect 0 zcopy -a s d
+temp=d/$(temp_of file)
+echo half >"$temp"
+mkdir "d/$(temp_of dir)" # nothing of ours is a directory
+exec 9<"$temp"
+flock -n 9 || fail 'no lock'
+expect 0 zcopy -a -T --resume s d
+equal "$(cat "$temp")" half 'what its owner holds'
+exec 9<&-
+expect 0 zcopy -a -T --resume s d
+gone "$temp"
+rmdir "d/$(temp_of dir)" || fail 'no directory'
+
 done_testing
