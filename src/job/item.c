@@ -448,6 +448,9 @@ static int item_copy_or_link(struct item *item, int (*copy)(struct item *item))
 {
 	int res = item->link_to == NULL ? -ENOENT : make_kept_link(item, item->link_to);
 
+	if (res == 0) {
+		resume_forget(item); /* an earlier run may have begun with this name */
+	}
 	/* no more links to that one: a copy of its own */
 	return res == -EMLINK || res == -EXDEV || res == -ENOENT ? copy(item) : res;
 }

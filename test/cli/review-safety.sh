@@ -30,6 +30,22 @@ for how in --resume -f; do
 	rm d
 done
 
+begin 'a name that was begun, and becomes a link of another one: nothing of it stays'
+if denied copy_file_range; then
+	skip 'calls are denied here'
+else
+	mkdir s
+	cp -- "$T/source" s/a
+	ln s/a s/b
+	# shellcheck disable=SC2086 # words
+	expect 5 prlimit --fsize=$((18 * MIB)) $ZCOPY -a -T --resume --route=cfr s o
+	equal "$(partials) $(journals)" '2 2' 'partials and journals'
+	expect 0 zcopy -a -T --resume s o
+	same s/a o/a
+	equal "$(inode_of o/a)" "$(inode_of o/b)" 'the inode of both'
+	equal "$(partials) $(journals)" '0 0' 'partials and journals'
+fi
+
 begin 'a journal with another name is a file of somebody'
 if interrupted; then
 	journal=$(find "$XDG_STATE_HOME" -type f)
