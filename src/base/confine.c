@@ -105,8 +105,8 @@ int zc_confine_allow(const struct zc_confine *confine, int fd, unsigned what)
 
 /* ---- seccomp */
 
-/* What a copy never does: other programs and processes, the network, mounts, the kernel itself. A ring could
- * still make a socket: Landlock refuses TCP then. */
+/* What a copy never does: other programs and processes, the network, mounts, the kernel itself. And no ring:
+ * what is asked of one does not come by here. */
 /* clang-format off */
 static const int filter_denied[] = {
 	SYS_execve, SYS_execveat, SYS_ptrace, SYS_process_vm_readv, SYS_process_vm_writev, SYS_socket,
@@ -115,7 +115,7 @@ static const int filter_denied[] = {
 	SYS_keyctl, SYS_add_key, SYS_request_key, SYS_init_module, SYS_finit_module, SYS_delete_module,
 	SYS_kexec_load, SYS_open_by_handle_at, SYS_quotactl, SYS_swapon, SYS_swapoff, SYS_acct, SYS_reboot,
 	SYS_fanotify_init, SYS_inotify_add_watch, SYS_syslog, SYS_kcmp, SYS_shmget, SYS_semget, SYS_msgget,
-	SYS_mq_open, SYS_truncate,
+	SYS_mq_open, SYS_truncate, SYS_io_uring_setup,
 	SYS_settimeofday, SYS_clock_settime, SYS_clock_adjtime, SYS_adjtimex, SYS_sethostname,
 	SYS_setdomainname,
 #ifdef SYS_fork

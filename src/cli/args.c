@@ -409,6 +409,9 @@ static int parse_forced(struct parse *parse)
 		return option_fail(parse, "--on-read-error needs our buffers; --%s%s does without",
 		                   kernel ? "route=" : "reflink=always", kernel ? route : "");
 	}
+	if (job->engine == ZC_ENGINE_URING && job->sandbox != ZC_SANDBOX_OFF) {
+		return option_fail(parse, "--sandbox allows no io_uring; leave out --engine=uring");
+	}
 	if (!zc_hash_available(job->hash)) {
 		return option_fail(parse, "--hash=xxh3 is not in this build");
 	}

@@ -52,6 +52,19 @@ expect 0 zcopy --sandbox --report=r --sandbox=off a c
 expect 2 zcopy --sandbox=some a d
 usage_error
 
+begin 'no ring: what is asked of one passes by the filter'
+data 70000000 3 large
+if zcopy --direct=always large copy 2>/dev/null; then
+	expect 0 zcopy --sandbox=require --direct=always --report=r large copy
+	same large copy
+	"$PYTHON" "$here/report-check.py" r 'r["engine"]["name"] == "sync"' || fail 'a ring was made'
+else
+	skip 'no O_DIRECT here'
+fi
+expect 2 zcopy --sandbox --engine=uring large copy
+says 'no io_uring'
+rm -f large copy
+
 begin 'a kernel without: none, or nothing'
 data 1000 3 a
 if ! helper deny || [ -n "${ZC_LAUNCHED:-}" ]; then
