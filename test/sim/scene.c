@@ -62,7 +62,9 @@ static void draw_shape(struct scene *scene)
 	} else if (rng_chance(&rng, 3)) {
 		scene->max_bytes = 4000000 + (unsigned)rng_below(&rng, 6000000);
 	}
-	if (scene->shape == SHAPE_file && rng_chance(&rng, 3)) {
+	if (scene->shape == SHAPE_file &&
+	    (rng_chance(&rng, 3) ||
+	     ((scene->story == STORY_cut || scene->story == STORY_kill) && rng_chance(&rng, 2)))) {
 		scene->max_bytes = RESUME_BYTES + (unsigned)rng_below(&rng, RESUME_BYTES / 4);
 		scene->resume = true; /* only files as large as that have a journal */
 	}
@@ -318,7 +320,7 @@ static void draw_times(struct scene *scene)
 	bool stuck = strstr(scene->faults, "stuck") != NULL || strstr(scene->faults, "missing") != NULL;
 
 	if (scene->resume) { /* a call moves at most 64 MiB, a request a block */
-		guess = strstr(scene->options, "block-size") != NULL ? 3000 : 200;
+		guess = strstr(scene->options, "block-size") != NULL ? 3000 : 110;
 	}
 	if (scene->story == STORY_kill || scene->story == STORY_cut) {
 		scene->crash_at =
