@@ -87,13 +87,14 @@ void entry_lost(struct worker *worker, struct node *node, enum zc_side side, int
 	item_close(&item);
 }
 
-void entry_too_long(struct worker *worker, struct node *node, const char *name)
+void entry_too_long(struct worker *worker, struct node *node, const char *name, enum zc_side side)
 {
 	struct item item;
 
 	entry_item(&item, worker, node, "");
 	item.src_path = node_path(node, worker->tree->src_text, name);
-	(void)item_fail(&item, ZC_SIDE_SRC, 0, "getdents64", -ENAMETOOLONG, "cannot open", NULL);
+	item.dst_path = node_path(node, worker->tree->dst_text, name);
+	(void)item_fail(&item, side, 0, "getdents64", -ENAMETOOLONG, "cannot open", NULL);
 	item_close(&item);
 }
 

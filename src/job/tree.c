@@ -17,8 +17,8 @@
 #include "pairs.h"
 #include "stuck.h"
 
-/* The longest entry that getdents may give: FUSE takes names of 1024 bytes. */
-#define DIRENT_BYTES_MAX (sizeof(struct walk_dirent) + 1024 + 8)
+/* The longest entry that getdents may give: FUSE takes names of 1024 bytes, of late of PATH_MAX - 1. */
+#define DIRENT_BYTES_MAX (sizeof(struct walk_dirent) + PATH_MAX + 8)
 /* From here on a second thread is worth starting. */
 #define SHARE_AFTER 64
 /* Descriptors a lane may need at once besides its window: two ends, an old file, a pipe, links, a dup. */
@@ -532,7 +532,7 @@ static size_t worker_fill(struct worker *worker, struct node *node, int dir_fd, 
 			struct walk_dirent *entry = (struct walk_dirent *)(worker->batch + have);
 
 			if (strlen(entry->name) > NAME_MAX) { /* FUSE allows them, nothing else here does */
-				entry_too_long(worker, node, entry->name);
+				entry_too_long(worker, node, entry->name, ZC_SIDE_SRC);
 				entry->name[0] = '.';
 				entry->name[1] = '\0';
 			}

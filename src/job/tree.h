@@ -159,7 +159,7 @@ void entry_leave(struct worker *worker, struct node *node);
 /* The directory itself cannot be read or reached. */
 void entry_lost(struct worker *worker, struct node *node, enum zc_side side, int code);
 /* A name that is longer than any of ours can be. */
-void entry_too_long(struct worker *worker, struct node *node, const char *name);
+void entry_too_long(struct worker *worker, struct node *node, const char *name, enum zc_side side);
 /* As item_fail and item_meta_result, for a name below node. */
 int entry_fail(struct worker *worker, struct node *node, const char *name, enum zc_side side, int status,
                const char *op, int code, const char *what);

@@ -303,7 +303,9 @@ static void verify_leave(struct worker *worker, struct node *node)
 		for (ssize_t at = 0; at < len;) {
 			const struct walk_dirent *entry = (const struct walk_dirent *)(worker->batch + at);
 
-			if (!walk_is_dot(entry->name)) {
+			if (strlen(entry->name) > NAME_MAX) {
+				entry_too_long(worker, node, entry->name, ZC_SIDE_DST);
+			} else if (!walk_is_dot(entry->name)) {
 				verify_extra(worker, node, &dir, entry);
 			}
 			at += entry->reclen;

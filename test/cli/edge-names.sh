@@ -97,6 +97,30 @@ for lie in none files dup ghost loop; do
 	fi
 done
 
+begin '63 names longer than any may be: said, and the rest is copied and compared'
+for lie in long longer; do
+	if fuse "$PWD/back-$lie" "$PWD/m-$lie" --dir=$lie; then
+		mkdir -p back-$lie/s/sub && data 1000 1 back-$lie/s/sub/a
+		# of all lengths, so that a batch of names ends anywhere before a long one
+		for len in $(seq 4 4 240); do data 10 "$len" "back-$lie/s/$(printf "%0${len}d" 0)"; done
+		ls m-$lie/s >/dev/null 2>&1 || continue # an old kernel
+		rm -rf new d
+		cp -a back-$lie/s new
+		expect 1 timeout 20 sh -c "$ZCOPY -a -j2 m-$lie/s d"
+		says 'nnn: cannot open: File name too long'
+		equal "$(grep -vc 'File name too long' "$T/err")" 0 'other errors'
+		expect 0 diff -r back-$lie/s d
+		for pair in "m-$lie/s new" "new m-$lie/s"; do
+			# shellcheck disable=SC2086
+			expect 1 timeout 20 $ZCOPY verify $pair
+			says 'nnn: cannot open: File name too long'
+			equal "$(grep -vc 'File name too long' "$T/err")" 0 "other errors of verify $pair"
+		done
+	else
+		skip 'no FUSE'
+	fi
+done
+
 begin '64 numbers of directory entries that are not those of the files: mount points, overlays'
 if mounted tmpfs "$PWD/other" size=4m && mkdir -p s/mp lower upper work merged && data 1000 1 s/a &&
 	mount --bind other s/mp; then

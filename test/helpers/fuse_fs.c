@@ -11,6 +11,8 @@
  *   --dir=dup              directories give every name twice
  *   --dir=loop             ... the same name for ever, at an offset that never moves
  *   --dir=ghost            ... a name "ghost" that is not there
+ *   --dir=long             ... before every name one of 256 bytes and one of 1024
+ *   --dir=longer           ... and one of 4000, which older kernels take for an I/O error
  *   --dir=files            ... every name as a regular file's (otherwise no type is said)
  *   --coarse-times         times are cut to two seconds, as on FAT
  *   --flip-write=OFF       the byte at OFF of a file is stored with all its bits turned round; the page cache
@@ -136,6 +138,19 @@ static int fs_readlink(const char *path, char *buf, size_t size)
 	return 0;
 }
 
+/* Longer than any file system in the kernel has them. */
+static void fill_long(void *buf, fuse_fill_dir_t fill)
+{
+	static const size_t lens[] = { NAME_MAX + 1, 1024, 4000 };
+	char name[4001];
+
+	for (unsigned i = 0; i < (lies("longer") ? 3 : 2); i++) {
+		memset(name, 'n', lens[i]);
+		name[lens[i]] = '\0';
+		fill(buf, name, NULL, 0, 0);
+	}
+}
+
 static int fs_readdir(const char *path, void *buf, fuse_fill_dir_t fill, off_t off, struct fuse_file_info *fi,
                       enum fuse_readdir_flags flags)
 {
@@ -155,6 +170,9 @@ static int fs_readdir(const char *path, void *buf, fuse_fill_dir_t fill, off_t o
 		fill(buf, "ghost", NULL, 0, 0);
 	}
 	while (!lies("loop") && (entry = readdir(dir))) {
+		if (lies("long") || lies("longer")) {
+			fill_long(buf, fill);
+		}
 		fill(buf, entry->d_name, lies("files") ? &file : NULL, 0, 0);
 		if (lies("dup")) {
 			fill(buf, entry->d_name, NULL, 0, 0);
