@@ -227,4 +227,18 @@ print(len(a) == len(b) and all(x ^ y == 0 or (x ^ y == 1 and i % 4096 == 0) for 
 else
 	skip 'no python'
 fi
+begin 'a special file that somebody exchanges before it gets its attributes: what is there then gets nothing'
+for swap in 'ln victim' 'ln file' 'ln -s file'; do
+	rm -rf s d victim file
+	mkdir s && mkfifo -m 644 s/node victim && data 10 1 file && chmod 600 victim file
+	touch -d 2001-01-01 s/node
+	! is_root || chown 65534:65534 s/node
+	before=$(stat -c '%n %a %u %g %Y %s' victim file)
+	stop_after mknodat '"node"' -a -j1 s d || continue
+	rm d/node && $swap d/node
+	go_on 1
+	says 'd/node: cannot keep its owner: .*it is not what was made there'
+	equal "$(stat -c '%n %a %u %g %Y %s' victim file)" "$before" "after $swap"
+done
+
 done_testing
