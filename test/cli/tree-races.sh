@@ -3,10 +3,10 @@
 # A tree that changes while it is copied. Names that turn into symlinks and back, on either side: nothing outside of
 # the two trees is read, written, or touched in any other way. Files that grow, shrink, move and go: every file that
 # is called good holds what some file of that name held.
-#   FLIPS=12000 how many exchanges in all, ROUNDS=10 how many rounds of changes, SEED=1
+#   FLIPS=6000 how many exchanges in all, ROUNDS=5 how many rounds of changes, SEED=1
 . "${0%/*}/lib.sh"
 helper flipper || skip_all 'no helper'
-flips=${FLIPS:-12000} rounds=${ROUNDS:-10} seed=${SEED:-1}
+flips=${FLIPS:-6000} rounds=${ROUNDS:-5} seed=${SEED:-1}
 made_flips=0 runs=0
 
 # A tree: directories in one another, small files, two names of one file, and one for the long way.
