@@ -21,6 +21,8 @@
 
 #define SOURCE_WORDS      "# zcopy: source "
 #define DESTINATION_WORDS "# zcopy: destination "
+#define BIRTH_WORD        " birth="
+#define CHANGE_WORD       " ctime="
 
 int badmap_add(struct badmap *map, const struct badmap_range *range)
 {
@@ -68,9 +70,13 @@ void badmap_clear(struct badmap *map)
 
 static void print_file(FILE *file, const char *words, const struct badmap_file *is)
 {
-	fprintf(file, "%ssize=%" PRIu64 " ino=%" PRIu64 " mtime=%" PRId64 ".%09" PRIu32 "%s%s\n", words,
-	        is->size_bytes, is->ino, is->mtime_s, is->mtime_ns, is->open ? " open" : "",
-	        is->old ? " old" : "");
+	fprintf(file, "%ssize=%" PRIu64 " ino=%" PRIu64 " mtime=%" PRId64 ".%09" PRIu32, words,
+	        is->size_bytes, is->ino, is->mtime_s, is->mtime_ns);
+	if (is->mark != BADMAP_MARK_NONE) {
+		fprintf(file, "%s%" PRId64 ".%09" PRIu32,
+		        is->mark == BADMAP_MARK_BIRTH ? BIRTH_WORD : CHANGE_WORD, is->mark_s, is->mark_ns);
+	}
+	fprintf(file, "%s%s\n", is->open ? " open" : "", is->old ? " old" : "");
 }
 
 static void print_block(FILE *file, uint64_t from, uint64_t to, char status)
@@ -171,7 +177,7 @@ static bool parse_number(struct cursor *line, uint64_t *ret_value)
 	return parse_digits(line, line->at < line->end && *line->at == '0' ? 8 : 10, ret_value);
 }
 
-static bool parse_time(struct cursor *line, struct badmap_file *is)
+static bool parse_time(struct cursor *line, int64_t *ret_s, uint32_t *ret_ns)
 {
 	bool minus = skip_word(line, "-");
 	uint64_t seconds;
@@ -181,9 +187,18 @@ static bool parse_time(struct cursor *line, struct badmap_file *is)
 	    !parse_digits(line, 10, &nanos) || nanos > 999999999) {
 		return false;
 	}
-	is->mtime_s = minus ? -(int64_t)seconds : (int64_t)seconds;
-	is->mtime_ns = (uint32_t)nanos;
+	*ret_s = minus ? -(int64_t)seconds : (int64_t)seconds;
+	*ret_ns = (uint32_t)nanos;
 	return true;
+}
+
+/* There need not be one. */
+static bool parse_mark(struct cursor *line, struct badmap_file *is)
+{
+	is->mark = skip_word(line, BIRTH_WORD)    ? BADMAP_MARK_BIRTH
+	           : skip_word(line, CHANGE_WORD) ? BADMAP_MARK_CHANGE
+	                                          : BADMAP_MARK_NONE;
+	return is->mark == BADMAP_MARK_NONE || parse_time(line, &is->mark_s, &is->mark_ns);
 }
 
 static bool parse_file(struct cursor *line, struct badmap_file *ret_is)
@@ -192,7 +207,8 @@ static bool parse_file(struct cursor *line, struct badmap_file *ret_is)
 
 	if (!skip_word(line, "size=") || !parse_digits(line, 10, &is.size_bytes) || !skip_blanks(line) ||
 	    !skip_word(line, "ino=") || !parse_digits(line, 10, &is.ino) || !skip_blanks(line) ||
-	    !skip_word(line, "mtime=") || !parse_time(line, &is)) {
+	    !skip_word(line, "mtime=") || !parse_time(line, &is.mtime_s, &is.mtime_ns) ||
+	    !parse_mark(line, &is)) {
 		return false;
 	}
 	is.open = skip_word(line, " open");

@@ -30,14 +30,24 @@ struct badmap_range {
 	int code; /* what the read answered, negative errno; not in the text: 0 */
 };
 
+/* By what a file is told from one that got its number later. */
+enum badmap_mark {
+	BADMAP_MARK_NONE,
+	BADMAP_MARK_BIRTH,
+	BADMAP_MARK_CHANGE, /* ctime, where the file system knows no births: any change ends it */
+};
+
 /* What a file was when the map was made. A device has a size only. */
 struct badmap_file {
 	uint64_t size_bytes;
 	uint64_t ino;
 	int64_t mtime_s;
 	uint32_t mtime_ns; /* below 1,000,000,000                                              */
-	bool open;         /* it was being written to: its time says nothing                  */
-	bool old;          /* destination: its ranges hold what they held before, not zeros */
+	enum badmap_mark mark;
+	int64_t mark_s;
+	uint32_t mark_ns;
+	bool open; /* it was being written to: its time says nothing                  */
+	bool old;  /* destination: its ranges hold what they held before, not zeros */
 };
 
 struct badmap {

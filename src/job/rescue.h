@@ -52,6 +52,8 @@ void unread_open(struct item *item);
 /* The destination is complete and durable but for its name: keeps the map of what is missing, or removes the
  * one that there was. Failing is said by rescue_tell. */
 void unread_keep(struct item *item);
+/* It has got its name: where that is how it is known, when. */
+void unread_named(struct item *item);
 /* Going on was interrupted: what is not yet tried stays in the map. */
 void unread_keep_rest(struct item *item);
 /* The copy got no name: nor does a map. */

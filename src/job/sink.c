@@ -607,6 +607,8 @@ int sink_name(struct item *item)
 		res = sink_rename(item);
 		if (res != 0) {
 			unread_drop(item);
+		} else {
+			unread_named(item);
 		}
 	}
 	if (res == 0) {

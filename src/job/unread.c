@@ -5,7 +5,8 @@
  *   going on:  map "open" -> ranges -> durable -> map, or none when nothing is missing any more
  *
  * What the map calls read is durable in the destination, and a crash at any point leaves a map of at least
- * what is missing. It is used for the same source and the same destination only.
+ * what is missing. It is used for the same source and the same destination only; where files have no births,
+ * a destination is the same as long as its ctime is, and a map that a crash left before it was known is none.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -82,14 +83,33 @@ static struct badmap_file unread_src(const struct item *item)
 	return is;
 }
 
-static struct badmap_file unread_dst(const struct item *item, const struct stat *st)
+/* of: name in at_fd, or at_fd itself with an empty name. */
+static struct badmap_file unread_dst(const struct item *item, int at_fd, const char *name,
+                                     const struct stat *of)
 {
-	return unread_stat(st, item->target_link != NULL ? item->target_link : &item->target);
+	struct badmap_file is =
+	    unread_stat(of, item->target_link != NULL ? item->target_link : &item->target);
+	struct statx now;
+
+	if (!S_ISREG(of->st_mode)) {
+		return is;
+	}
+	is.mark = BADMAP_MARK_CHANGE;
+	is.mark_s = of->st_ctim.tv_sec;
+	is.mark_ns = (uint32_t)of->st_ctim.tv_nsec;
+	if (statx(at_fd, name, AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW, STATX_INO | STATX_BTIME, &now) == 0 &&
+	    (now.stx_mask & STATX_BTIME) && now.stx_ino == of->st_ino) {
+		is.mark = BADMAP_MARK_BIRTH;
+		is.mark_s = now.stx_btime.tv_sec;
+		is.mark_ns = now.stx_btime.tv_nsec;
+	}
+	return is;
 }
 
 static bool unread_same(const struct badmap_file *then, const struct badmap_file *now)
 {
-	return then->size_bytes == now->size_bytes && then->ino == now->ino &&
+	return then->size_bytes == now->size_bytes && then->ino == now->ino && then->mark == now->mark &&
+	       then->mark_s == now->mark_s && then->mark_ns == now->mark_ns &&
 	       (then->open || (then->mtime_s == now->mtime_s && then->mtime_ns == now->mtime_ns));
 }
 
@@ -138,10 +158,16 @@ static void unread_not_used(struct item *item, const char *why)
 static bool unread_fits(struct item *item, const struct badmap *map)
 {
 	struct badmap_file src = unread_src(item);
-	struct badmap_file dst = unread_dst(item, &item->target.st);
-	const char *why = !unread_same(&map->src, &src)   ? "is of another source, or it has changed"
-	                  : !unread_same(&map->dst, &dst) ? "is of another destination, or it has changed"
-	                                                  : NULL;
+	struct badmap_file dst = unread_dst(item, item->target.dir_fd, item->target.name, &item->target.st);
+	const char *why = NULL;
+
+	if (!unread_same(&map->src, &src)) {
+		why = "is of another source, or it has changed";
+	} else if (map->dst.mark == BADMAP_MARK_NONE && dst.mark != BADMAP_MARK_NONE) {
+		why = "does not say when its destination was made";
+	} else if (!unread_same(&map->dst, &dst)) {
+		why = "is of another destination, or it has changed";
+	}
 
 	if (why != NULL) {
 		unread_not_used(item, why);
@@ -280,7 +306,7 @@ static int unread_save(struct item *item, const struct badmap *list, bool open)
 		return -errno;
 	}
 	map.src = unread_src(item);
-	map.dst = unread_dst(item, &st);
+	map.dst = unread_dst(item, item->dst.shape.fd, "", &st);
 	map.dst.open = open;
 	map.dst.old = item->rescue->old_bytes;
 	return unread_replace(item, &map);
@@ -314,6 +340,17 @@ void unread_keep(struct item *item)
 	}
 	rescue->kept = unread_save(item, &rescue->bad, false) == 0;
 	item->unread_was |= rescue->kept;
+}
+
+void unread_named(struct item *item)
+{
+	struct rescue *rescue = item->rescue;
+	struct stat st;
+
+	if (rescue != NULL && rescue->kept && fstat(item->dst.shape.fd, &st) == 0 &&
+	    unread_dst(item, item->dst.shape.fd, "", &st).mark == BADMAP_MARK_CHANGE) {
+		rescue->kept = unread_save(item, &rescue->bad, false) == 0;
+	}
 }
 
 void unread_keep_rest(struct item *item)

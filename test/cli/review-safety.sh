@@ -87,4 +87,53 @@ if bad_tree --bad=5:100000:1; then
 else
 	skip 'no FUSE'
 fi
+
+# missing [LAUNCHER]...: back/a as o, a page of it lost, with its map
+missing() {
+	mkdir back && data 200000 1 back/a
+	if ! bad_tree --bad=5:100000:1; then
+		skip 'no FUSE'
+		return 1
+	fi
+	# shellcheck disable=SC2086 # words
+	expect 1 "$@" $ZCOPY -p --on-read-error=zero m/a o
+	map=$(find "$XDG_STATE_HOME" -name '*.map')
+	bad_tree
+}
+
+begin 'a map is not for a file that got the inode number of the one it was of'
+if missing env; then
+	data 200000 2 other
+	touch -r back/a other
+	sed -i "/destination/s/ino=[0-9]*/ino=$(inode_of other)/" "$map"
+	mv other o
+	expect 0 zcopy -p --on-read-error=zero m/a o
+	says 'copied anew: the map .* is of another destination'
+	same back/a o
+fi
+
+begin 'a map that does not say when its destination was made is not trusted'
+if missing env; then
+	sed -i 's/ birth=[^ ]*//; s/ ctime=[^ ]*//' "$map"
+	expect 0 zcopy -p --on-read-error=zero m/a o
+	says 'copied anew: the map .* does not say when its destination was made'
+	same back/a o
+fi
+
+begin 'where files have no birth a map is used until anything of its destination has changed'
+deny_statx="$HELPERS/deny ENOSYS statx --"
+for change in true 'chmod 600 o'; do
+	# shellcheck disable=SC2086 # words
+	helper deny && missing $deny_statx || break
+	inode=$(inode_of o)
+	$change
+	# shellcheck disable=SC2086 # words
+	expect 0 $deny_statx $ZCOPY -p --on-read-error=zero m/a o
+	same back/a o
+	case $change in
+	true) equal "$(inode_of o)" "$inode" 'the inode' && silent ;;
+	*) says 'copied anew: the map .* is of another destination' ;;
+	esac
+	umount m && rm -r back o
+done
 done_testing

@@ -71,7 +71,8 @@ static void check_list(const struct badmap *map)
 static bool is_same_file(const struct badmap_file *a, const struct badmap_file *b)
 {
 	return a->size_bytes == b->size_bytes && a->ino == b->ino && a->mtime_s == b->mtime_s &&
-	       a->mtime_ns == b->mtime_ns && a->open == b->open;
+	       a->mtime_ns == b->mtime_ns && a->mark == b->mark && a->mark_s == b->mark_s &&
+	       a->mark_ns == b->mark_ns && a->open == b->open;
 }
 
 static void check_print(const struct badmap *map)
@@ -108,6 +109,11 @@ static void check_made(struct fuzz_input input)
 
 	map.src.open = map.src.ino & 1;
 	map.dst.mtime_ns = fuzz_byte(&input) * 3906250u;
+	map.dst.mark = (enum badmap_mark)(map.src.ino % 3);
+	if (map.dst.mark != BADMAP_MARK_NONE) {
+		map.dst.mark_s = map.src.mtime_s;
+		map.dst.mark_ns = map.dst.mtime_ns;
+	}
 	while (input.left > 0 && map.count < 50) {
 		unsigned kind = fuzz_byte(&input);
 		struct badmap_range range = {

@@ -39,7 +39,13 @@ static void there_and_back(void **state)
 {
 	struct badmap map = {
 		.src = { .size_bytes = 1ull << 40, .ino = UINT64_MAX, .mtime_s = -1, .mtime_ns = 999999999 },
-		.dst = { .size_bytes = 1ull << 40, .mtime_s = 77, .open = true, .old = true },
+		.dst = { .size_bytes = 1ull << 40,
+		         .mtime_s = 77,
+		         .mark = BADMAP_MARK_BIRTH,
+		         .mark_s = -2,
+		         .mark_ns = 5,
+		         .open = true,
+		         .old = true },
 	};
 	struct badmap again;
 	const char *why;
@@ -74,6 +80,10 @@ static void there_and_back(void **state)
 	assert_true(again.dst.open);
 	assert_true(again.dst.old);
 	assert_int_equal(again.dst.mtime_s, 77);
+	assert_int_equal(again.src.mark, BADMAP_MARK_NONE);
+	assert_int_equal(again.dst.mark, BADMAP_MARK_BIRTH);
+	assert_int_equal(again.dst.mark_s, -2);
+	assert_int_equal(again.dst.mark_ns, 5);
 	badmap_clear(&map);
 	badmap_clear(&again);
 	free(text);
@@ -145,6 +155,8 @@ static void no_map(void **state)
 		{ "# zcopy: source size=8192 ino=7 mtime=5\n", 1 },
 		{ "# zcopy: source size=8192 ino=7 mtime=5.1000000000\n", 1 },
 		{ "# zcopy: source size=8192 ino=7 mtime=5.1 shut\n", 1 },
+		{ "# zcopy: source size=1 ino=7 mtime=5.1 birth=5\n", 1 },
+		{ "# zcopy: source size=1 ino=7 mtime=5.1 birth=5.1 ctime=5.1\n", 1 },
 		{ "# zcopy: source size=-1 ino=7 mtime=5.1\n", 1 },
 		{ "# zcopy: destination \n", 1 },
 	};
