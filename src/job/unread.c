@@ -167,6 +167,8 @@ static bool unread_fits(struct item *item, const struct badmap *map)
 		why = "does not say when its destination was made";
 	} else if (!unread_same(&map->dst, &dst)) {
 		why = "is of another destination, or it has changed";
+	} else if (dst.mark != BADMAP_MARK_NONE && item->target.st.st_nlink > 1 && !item->cfg->inplace) {
+		why = "is of a file with other hard links, and they keep the old one";
 	}
 
 	if (why != NULL) {

@@ -120,6 +120,22 @@ if missing env; then
 	same back/a o
 fi
 
+begin 'what has other names gets them no other bytes by a map'
+if missing env; then
+	ln o snapshot && cp o old
+	expect 0 zcopy -p --on-read-error=zero m/a o
+	says 'copied anew: the map .* is of a file with other hard links'
+	same back/a o
+	same old snapshot
+	ln -f snapshot o
+	bad_tree --bad=5:100000:1
+	expect 1 zcopy -p --inplace --on-read-error=zero m/a o
+	bad_tree
+	expect 0 zcopy -p --inplace --on-read-error=zero --explain m/a o
+	says 'going on with the 1 range'
+	same back/a snapshot
+fi
+
 begin 'where files have no birth a map is used until anything of its destination has changed'
 deny_statx="$HELPERS/deny ENOSYS statx --"
 for change in true 'chmod 600 o'; do
