@@ -117,7 +117,7 @@ bool item_link_was_made(const struct item *item)
 {
 	const struct target *link = item->target_link != NULL ? item->target_link : &item->target;
 
-	return item_is_operand_of_many(item) && item->cfg->backup == ZC_BACKUP_NONE && link->exists &&
+	return item_is_operand_of_many(item) && item->cfg->backup == ZC_BACKUP_NONE &&
 	       S_ISLNK(link->st.st_mode) &&
 	       seen_has(&item->made->files, &link->st, item_dest_name(item), seen_same_text);
 }
