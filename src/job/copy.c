@@ -698,7 +698,8 @@ static int copy_finish(struct pass *pass)
 }
 
 /* After a broken ring: nothing of the copy is visible, so it begins again, without the ring unless the ring
- * was asked for. Not for streams, which cannot be read twice. */
+ * was asked for, and in another file, since a write that was never answered may still land in this one. Not
+ * for streams, which cannot be read twice. */
 static int copy_without_ring(struct item *item, unsigned attempt)
 {
 	lane_close(item->lane);
@@ -710,7 +711,7 @@ static int copy_without_ring(struct item *item, unsigned attempt)
 	zc_fallback_add(&item->report->fallbacks, "uring",
 	                item->cfg->engine == ZC_ENGINE_URING ? "new ring" : "sync", "io_uring_enter",
 	                -ENOTRECOVERABLE);
-	return 0;
+	return sink_anew(item);
 }
 
 /* Until the source stood still for a whole pass, or as often as it is worth. *ret_changed: it did not. */

@@ -129,6 +129,8 @@ int source_ready(struct item *item);
 
 /* sink.c: where and how the result appears */
 int sink_open(struct item *item);
+/* What was begun without its final name is given up for another new file. 0, or -errno and said. */
+int sink_anew(struct item *item);
 const char *sink_durability_word(enum zc_durability durability); /* "none" "data" "full" */
 const char *sink_durability_name(const struct item *item);       /* what this one gets */
 /* All bytes are there: its attributes. */

@@ -299,13 +299,24 @@ int resume_stop(struct item *item, bool all)
 	           : 0;
 }
 
+static void resume_from_zero(struct item *item)
+{
+	atomic_fetch_sub_explicit(&item->progress->resumed, item->resumed_bytes, memory_order_relaxed);
+	atomic_fetch_sub_explicit(&item->progress->durable, item->durable_bytes, memory_order_relaxed);
+	item->resumed_bytes = item->durable_bytes = 0;
+}
+
+void resume_abandon(struct item *item)
+{
+	resume_from_zero(item);
+	resume_drop(item, true);
+}
+
 void resume_restart(struct item *item)
 {
 	struct journal_head now;
 
-	atomic_fetch_sub_explicit(&item->progress->resumed, item->resumed_bytes, memory_order_relaxed);
-	atomic_fetch_sub_explicit(&item->progress->durable, item->durable_bytes, memory_order_relaxed);
-	item->resumed_bytes = item->durable_bytes = 0;
+	resume_from_zero(item);
 	if (item->journal == NULL) {
 		return;
 	}

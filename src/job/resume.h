@@ -27,6 +27,8 @@ int resume_mark(struct item *item, uint64_t at_bytes);
 int resume_stop(struct item *item, bool all);
 /* From the first byte once more, of the source as it is now: what was written down is void. */
 void resume_restart(struct item *item);
+/* What was kept of it is not gone on with: the journal goes, the temporary is the caller's. */
+void resume_abandon(struct item *item);
 /* The copy came to its end, res: failed, it leaves what the next run can go on with, else nothing. */
 void resume_end(struct item *item, int res);
 /* The name is complete without a journal: what a killed run may have left of it goes. */

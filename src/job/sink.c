@@ -98,24 +98,14 @@ static int sink_check_replaceable(struct item *item)
 	return 0;
 }
 
-static int sink_begin(struct item *item)
+/* The new file, without a name or under a temporary one. */
+static int sink_make(struct item *item)
 {
 	const char *op = "";
 	bool plain = item->src_uri.kind != ZC_END_PATH || (item->cfg->preserve & ZC_PRESERVE_NOT_MODE);
 	mode_t mode = plain ? 0666 : item->src_st.st_mode;
-	int res;
+	int res = resume_begin(item, mode);
 
-	if (item->durability == ZC_DURABILITY_FULL && item->target.dir_searchable_only) {
-		return sink_fail(item, "open", -EACCES,
-		                 "the directory cannot be synced, as --durability=full wants");
-	}
-	if (item->replacing) {
-		res = sink_check_replaceable(item);
-		if (res < 0) {
-			return res;
-		}
-	}
-	res = resume_begin(item, mode);
 	if (res < 0) {
 		return res;
 	}
@@ -142,6 +132,30 @@ static int sink_begin(struct item *item)
 	}
 	item->dst.shape.caps |= ZC_CAP_FRESH;
 	return 0;
+}
+
+static int sink_begin(struct item *item)
+{
+	int res = 0;
+
+	if (item->durability == ZC_DURABILITY_FULL && item->target.dir_searchable_only) {
+		return sink_fail(item, "open", -EACCES,
+		                 "the directory cannot be synced, as --durability=full wants");
+	}
+	if (item->replacing) {
+		res = sink_check_replaceable(item);
+	}
+	return res < 0 ? res : sink_make(item);
+}
+
+int sink_anew(struct item *item)
+{
+	if (!item->committing) {
+		return 0;
+	}
+	resume_abandon(item);
+	(void)commit_end(&item->commit);
+	return sink_make(item);
 }
 
 /* ---- in place */

@@ -164,9 +164,7 @@ static bool check_attributes(struct check *check, uint32_t src, uint32_t dst, co
 	const struct inode *b = disk_at(dst);
 
 	if (!check->complete || !world.keeps_attributes || check->moment == AFTER_CUT_DONE ||
-	    S_ISLNK(a->mode) || check->scene->change_at != 0 ||
-	    sim->pool_lost) { /* a request that was lost with its ring may be performed late, and move the
-		                 time */
+	    S_ISLNK(a->mode) || check->scene->change_at != 0) {
 		return true;
 	}
 	if ((a->mode & 07777) != (b->mode & 07777)) {
