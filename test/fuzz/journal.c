@@ -95,7 +95,7 @@ static void sign(uint8_t mem[BYTES_MAX], size_t len)
 
 	for (size_t at = JOURNAL_HEAD_BYTES; at <= len; at += JOURNAL_EXTENT_BYTES) {
 		for (unsigned i = 0; i < 8; i++) {
-			mem[at - 8 + i] = i < 4 ? (uint8_t)(crc >> (8 * i)) : 0;
+			mem[at - 8 + i] = (uint8_t)(i < 4 ? crc >> (8 * i) : 0);
 		}
 		if (at + JOURNAL_EXTENT_BYTES <= len) {
 			crc = crc32c(crc, mem + at, JOURNAL_EXTENT_BYTES - 8);
