@@ -46,72 +46,79 @@ struct journal;
 struct trail;
 
 struct item {
+	/* run.c or entry.c, when it begins: what it works with, borrowed */
 	const struct zc_job_cfg *cfg;
 	struct zc_report *report;
 	struct lane *lane;
 	struct zc_progress *progress;
 	struct made *made;         /* NULL in a tree: the table holds operands only            */
 	struct links *links;       /* NULL: hard links are not kept                            */
-	struct manifest *manifest; /* borrowed; NULL: none is written                    */
-	char *link_to;             /* the copy that it becomes one more name of, ours; or NULL */
-	bool links_first;          /* its copy is to be told to links, or that there is none    */
-	bool patient;              /* waits for the copy of another of its names                */
-	int state_fd;              /* where journals are; borrowed; -1: none are kept       */
-	/* in a tree, else NULL */
+	struct manifest *manifest; /* NULL: none is written                                    */
+	int state_fd;              /* where journals are; -1: none are kept                    */
+	int base_fd;               /* --files-from: the directory that names are below; -1     */
+	int dest_fd;               /* the directory to copy into; -1                           */
+	const char *below;         /* the path of the source below DEST: --parents, --files-from; or NULL */
+	const char *link_path;     /* of the destination below links' directory; NULL: not tracked */
+	/* entry.c: in a tree, else NULL and false */
 	const struct tree *tree;
 	const struct node *node;
-	/* source */
-	int base_fd;           /* --files-from: the directory that names are below; borrowed; -1 */
-	const char *below;     /* the path of the source below DEST: --parents, --files-from; or NULL */
+	bool patient;  /* waits for the copy of another of its names                */
+	bool new_name; /* its directory was made by this run: nobody else's file is taken away */
+	bool may_wait; /* somebody will sync it together with others, its name too, and finish it */
+	/* item.c: hard links, and a path for messages */
+	char *link_to;    /* the copy that it becomes one more name of, ours; or NULL */
+	bool links_first; /* its copy is to be told to links, or that there is none    */
+	char *src_path;   /* composed by item_text, ours                             */
+	/* source.c, entry.c: the source */
 	struct zc_uri src_uri; /* text NULL in a tree: see item_text                     */
 	struct target from;    /* a path: the directory it is in, and its name           */
 	bool has_from;
 	struct target *from_link; /* the symlink that led there; ours; NULL: none was followed */
 	struct zc_end src;
 	struct stat src_st; /* as it was before the first byte; synthetic ends: zeroed   */
-	/* destination */
-	const char *dst_text;   /* for messages; NULL in a tree                            */
-	const char *link_path;  /* the same relative to links' directory; NULL: not tracked */
-	int dest_fd;            /* the directory to copy into; borrowed; -1                */
-	char *src_path;         /* composed by item_text, ours                             */
-	char *dst_path;         /* DEST/name, ours                                         */
-	char *backup;           /* the name the old one was given, ours                    */
-	char *filter_root;      /* an operand's, for the tree's filters, ours              */
-	bool into_itself;       /* "dir/." and the like: what is in it goes into DEST itself */
-	struct parent *parents; /* --parents: the directories that were made              */
+	/* aim.c, parents.c, entry.c: where it goes */
+	const char *dst_text; /* for messages; NULL in a tree                            */
+	char *dst_path;       /* DEST/name, ours                                         */
 	struct zc_uri dst_uri;
 	struct target target;
 	bool has_target;            /* target is open                                            */
 	struct target *target_link; /* the symlink that led there; ours; NULL: none was followed */
-	int aim_code; /* as cp: why nothing can be made under that name; said when something is to be */
+	int aim_code;      /* as cp: why nothing can be made under that name; said when something is to be */
+	bool into_itself;  /* "dir/." and the like: what is in it goes into DEST itself */
+	char *filter_root; /* an operand's, for the tree's filters, ours              */
+	struct parent *parents; /* --parents: the directories that were made              */
+	/* allow.c */
+	bool as_new; /* -f on a file that we may not write: nothing of it is kept */
+	bool stays;  /* what is there is what would be copied: other links are made to it */
+	/* backup.c */
+	char *backup; /* the name the old one was given, ours                    */
+	/* sink.c: how the result appears */
 	struct zc_end dst;
 	struct commit commit;
-	bool committing;   /* dst.fd is commit.fd, and commit owns it                   */
-	bool as_new;       /* -f on a file that we may not write: nothing of it is kept */
-	mode_t widen_mode; /* as cp: what a file created for its owner alone shall get; 0: nothing     */
-	bool replacing;    /* an existing regular file gets new contents                */
-	bool stays;        /* what is there is what would be copied: other links are made to it */
-	bool new_name;     /* its directory was made by this run: nobody else's file is taken away */
+	bool committing; /* dst.fd is commit.fd, and commit owns it                   */
+	bool replacing;  /* an existing regular file gets new contents                */
 	bool in_place;
-	int old_fd; /* the replaced file, for its attributes; -1                 */
+	mode_t widen_mode; /* as cp: what a file created for its owner alone shall get; 0: nothing     */
+	int old_fd;        /* the replaced file, for its attributes; -1                 */
 	enum zc_durability durability;
-	bool may_wait; /* somebody will sync it together with others, its name too, and finish it */
-	/* resume.c's: NULL where nothing is journalled, or no bytes move */
+	/* resume.c: NULL where nothing is journalled, or no bytes move */
 	struct journal *journal;
 	struct trail *trail;
 	uint64_t resumed_bytes; /* of an earlier run: the copy goes on there            */
 	uint64_t durable_bytes; /* counted as such in progress                          */
-	/* result */
+	/* rescue.c, unread.c */
+	struct rescue *rescue; /* NULL: a read error ends the copy                     */
+	bool unread_asked;     /* whether there is a map                                  */
+	bool unread_was;       /* ... and there was                                             */
+	/* check.c */
+	struct hash *hash; /* NULL: nobody wants a digest               */
+	char digest[65];   /* of what was read, when hash is not NULL               */
+	/* copy.c: the result */
 	uint64_t read_before; /* the progress counters when this item began                */
 	uint64_t written_before;
 	uint64_t total_bytes; /* length of the result                                      */
 	uint64_t moved[ZC_ROUTE_COUNT];
-	bool changed;          /* the source changed while it was read                      */
-	struct rescue *rescue; /* rescue.c's, NULL: a read error ends the copy           */
-	bool unread_asked;     /* unread.c's: whether there is a map                            */
-	bool unread_was;       /* ... and there was                                             */
-	struct hash *hash;     /* check.c's, NULL: nobody wants a digest               */
-	char digest[65];       /* of what was read, when hash is not NULL               */
+	bool changed; /* the source changed while it was read                      */
 };
 
 /* source.c */
