@@ -60,6 +60,7 @@ test  rsync                rsync            rsync                rsync         r
 test  jq                   jq               jq                   jq            jq
 test  python3              python3          python3              python        python3
 test  perl                 perl             perl                 perl          perl
+test  patch                patch            patch                patch         patch
 TABLE
 }
 
