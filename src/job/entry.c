@@ -432,6 +432,10 @@ int entry_make_dir(struct item *item, int dir_fd, const char *name, const struct
 	if (dir.fd < 0) {
 		return item_fail(item, ZC_SIDE_DST, 0, "openat", dir.fd, "cannot access", NULL);
 	}
+	if (unreadable && item->cfg->durability == ZC_DURABILITY_FULL) {
+		close(dir.fd);
+		return sink_cannot_sync(item);
+	}
 	return entry_opened(item, &dir, ret_dir);
 }
 

@@ -140,6 +140,8 @@ int sink_open(struct item *item);
 int sink_anew(struct item *item);
 const char *sink_durability_word(enum zc_durability durability); /* "none" "data" "full" */
 const char *sink_durability_name(const struct item *item);       /* what this one gets */
+/* --durability=full, and the destination's directory may only be searched: said. -EACCES */
+int sink_cannot_sync(struct item *item);
 /* All bytes are there: its attributes. */
 int sink_complete(struct item *item);
 /* It is to be synced before it gets its name, by whomever, and not so large as to be worth a sync alone. */

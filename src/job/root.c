@@ -105,6 +105,9 @@ static int root_open_dst(struct item *item, struct node *node)
 		}
 		return dir.fd;
 	}
+	if (!target->exists && target->dir_searchable_only && item->cfg->durability == ZC_DURABILITY_FULL) {
+		return sink_cannot_sync(item);
+	}
 	res = item->aim_code != 0 ? item_fail(item, ZC_SIDE_DST, 0, "mkdirat", item->aim_code,
 	                                      "cannot create the directory", NULL)
 	                          : entry_make_dir(item, target->dir_fd, target->name, &node->src_st, &dir);

@@ -98,6 +98,11 @@ static int sink_check_replaceable(struct item *item)
 	return 0;
 }
 
+int sink_cannot_sync(struct item *item)
+{
+	return sink_fail(item, "open", -EACCES, "the directory cannot be synced, as --durability=full wants");
+}
+
 /* The new file, without a name or under a temporary one. */
 static int sink_make(struct item *item)
 {
@@ -139,8 +144,7 @@ static int sink_begin(struct item *item)
 	int res = 0;
 
 	if (item->durability == ZC_DURABILITY_FULL && item->target.dir_searchable_only) {
-		return sink_fail(item, "open", -EACCES,
-		                 "the directory cannot be synced, as --durability=full wants");
+		return sink_cannot_sync(item);
 	}
 	if (item->replacing) {
 		res = sink_check_replaceable(item);

@@ -68,6 +68,25 @@ for how in none data full; do
 	says "\"durability\":\"$how\"" r
 done
 
+begin 'full: a tree whose directory cannot be listed, so not synced, is refused before a byte moves'
+if is_root && ! can_be_nobody; then
+	skip 'nobody to be'
+else
+	as_user() { if is_root; then as_nobody "$@"; else "$@"; fi; }
+	mkdir s s/sub d e e/sub
+	echo 1 >s/sub/1
+	if is_root; then chown 65534 d e e/sub; fi
+	chmod 300 d e/sub
+	for to in '-T s d' 's d' '-T s e'; do
+		# shellcheck disable=SC2086 # words
+		expect 1 as_user $ZCOPY -r --durability=full $to
+		says 'the directory cannot be synced, as --durability=full wants: Permission denied'
+		equal "$(wc -l <"$T/err")" 1 'lines'
+	done
+	chmod 700 d e/sub
+	equal "$(find d e | sort | tr '\n' ' ')" 'd e e/sub ' 'what there is'
+fi
+
 # bad_tree [SWITCH]...: back as m, of whose file a page is lost
 bad_tree() {
 	if mountpoint -q "$PWD/m" 2>/dev/null; then umount "$PWD/m"; fi
