@@ -478,7 +478,7 @@ static bool item_is_linked(const struct item *item)
 /* Nothing to copy: the file that is there is the one that other names are linked to. */
 static int item_stay(struct item *item)
 {
-	(void)item;
+	(void)item_skip(item);
 	return 0;
 }
 
@@ -556,6 +556,7 @@ int item_run(struct item *item)
 		item_say(item);
 		return item_pretend(item);
 	}
+	item->report->items.skipped -= stays; /* it may become a link, or be asked for again later */
 	return item_run_allowed(item, copy, stays);
 }
 

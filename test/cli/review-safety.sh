@@ -87,6 +87,16 @@ else
 	equal "$(find d e | sort | tr '\n' ' ')" 'd e e/sub ' 'what there is'
 fi
 
+begin 'the report of a tree with hard links: each name is counted once, also the second time'
+mkdir s
+echo 1 >s/a
+ln s/a s/b
+for how in -u --resume; do
+	expect 0 zcopy -aT s o
+	expect 0 zcopy -aT -j1 $how --report=r s o
+	says '"files":0,.*"hardlinks":1,.*"skipped":1,' r
+done
+
 # bad_tree [SWITCH]...: back as m, of whose file a page is lost
 bad_tree() {
 	if mountpoint -q "$PWD/m" 2>/dev/null; then umount "$PWD/m"; fi
