@@ -34,7 +34,16 @@ struct zc_progress {
 	_Atomic uint64_t resumed;     /* there already: of an earlier run      */
 	_Atomic uint64_t items_done;  /* names of trees that are done with     */
 	_Atomic uint64_t items_found; /* names of trees known by now           */
+	struct zc_progress *sum;      /* where read and written count as well; NULL: nowhere */
 };
+
+static inline void zc_progress_add(struct zc_progress *progress, uint64_t read, uint64_t written)
+{
+	for (; progress != NULL; progress = progress->sum) {
+		atomic_fetch_add_explicit(&progress->read, read, memory_order_relaxed);
+		atomic_fetch_add_explicit(&progress->written, written, memory_order_relaxed);
+	}
+}
 
 struct zc_trip; /* one buffer's way through the buffer route */
 

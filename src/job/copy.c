@@ -304,7 +304,7 @@ static int pass_hole(struct pass *pass, const struct zc_span *span)
 	}
 	pass->at_bytes += span->len_bytes;
 	pass->hole_bytes += span->len_bytes;
-	atomic_fetch_add_explicit(&item->progress->written, span->len_bytes, memory_order_relaxed);
+	zc_progress_add(item->lane->kit.progress, 0, span->len_bytes);
 	return 0;
 }
 
@@ -443,8 +443,7 @@ static int pass_missing(struct pass *pass)
 	}
 	pass->at_bytes = pass->data_end_bytes = pass->eof ? pass->at_bytes : item->src.shape.size_bytes;
 	pass->stayed_bytes = pass->at_bytes - zc_min_u64(pass->at_bytes, badmap_bytes(before));
-	atomic_fetch_add_explicit(&item->progress->read, pass->stayed_bytes, memory_order_relaxed);
-	atomic_fetch_add_explicit(&item->progress->written, pass->stayed_bytes, memory_order_relaxed);
+	zc_progress_add(item->lane->kit.progress, pass->stayed_bytes, pass->stayed_bytes);
 	return 0;
 }
 
@@ -540,6 +539,17 @@ static bool source_fell_short(const struct pass *pass, const struct stat *now)
 	       pass->at_bytes + item->src.shape.base_bytes < (uint64_t)now->st_size;
 }
 
+/* Other lanes count in the same sum. */
+static void copy_uncount(struct item *item)
+{
+	struct zc_progress *share = item->lane->kit.progress;
+
+	atomic_fetch_sub_explicit(&item->progress->read, atomic_exchange(&share->read, 0),
+	                          memory_order_relaxed);
+	atomic_fetch_sub_explicit(&item->progress->written, atomic_exchange(&share->written, 0),
+	                          memory_order_relaxed);
+}
+
 /* From the start again: an empty destination, the source as it is now. */
 static int copy_again(struct item *item, const struct stat *now)
 {
@@ -557,8 +567,7 @@ static int copy_again(struct item *item, const struct stat *now)
 	if ((item->dst.shape.caps & ZC_CAP_FRESH) && ftruncate(item->dst.shape.fd, 0) < 0) {
 		return item_fail(item, ZC_SIDE_DST, 0, "ftruncate", -errno, "cannot start again", NULL);
 	}
-	atomic_store_explicit(&item->progress->read, item->read_before, memory_order_relaxed);
-	atomic_store_explicit(&item->progress->written, item->written_before, memory_order_relaxed);
+	copy_uncount(item);
 	memset(item->moved, 0, sizeof(item->moved));
 	return 0;
 }
@@ -741,18 +750,19 @@ static int copy_passes(struct item *item, struct pass *pass, struct stat *ret_no
 int copy_item(struct item *item)
 {
 	struct pass pass = { .item = item };
+	struct zc_progress share = { .sum = item->progress }; /* this item's */
 	struct stat now = item->src_st;
 	bool changed = false;
 	int res;
 
 	stuck_watch(item->src.shape.fd, item->src.shape.dev);
 	stuck_watch(item->dst.shape.fd, item->dst.shape.dev);
-	item->read_before = atomic_load_explicit(&item->progress->read, memory_order_relaxed);
-	item->written_before = atomic_load_explicit(&item->progress->written, memory_order_relaxed);
+	item->lane->kit.progress = &share;
 	res = copy_passes(item, &pass, &now, &changed);
 	if (res == 0 && changed) {
 		res = copy_changed(&pass, &now);
 	}
+	item->lane->kit.progress = item->progress;
 	if (res < 0) {
 		unread_keep_rest(item);
 	}

@@ -114,8 +114,6 @@ struct item {
 	struct hash *hash; /* NULL: nobody wants a digest               */
 	char digest[65];   /* of what was read, when hash is not NULL               */
 	/* copy.c: the result */
-	uint64_t read_before; /* the progress counters when this item began                */
-	uint64_t written_before;
 	uint64_t total_bytes; /* length of the result                                      */
 	uint64_t moved[ZC_ROUTE_COUNT];
 	bool changed; /* the source changed while it was read                      */

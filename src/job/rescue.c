@@ -38,12 +38,6 @@ static bool rescue_in_order(const struct item *item)
 	return !(item->dst.shape.caps & ZC_CAP_SEEK);
 }
 
-static void rescue_progress(struct item *item, uint64_t bytes)
-{
-	atomic_fetch_add_explicit(&item->progress->read, bytes, memory_order_relaxed);
-	atomic_fetch_add_explicit(&item->progress->written, bytes, memory_order_relaxed);
-}
-
 /* One piece, of src. 0: all of it, or up to the source's end. Counted is only what need not be done again:
  * *ret_done. */
 static int rescue_try(struct item *item, struct zc_leg *whole, struct zc_end *src, const struct zc_span *span,
@@ -80,7 +74,7 @@ static int rescue_try(struct item *item, struct zc_leg *whole, struct zc_end *sr
 	whole->hole_bytes += leg.hole_bytes;
 	whole->eof = leg.eof;
 	item->moved[ZC_ROUTE_BUFFER] += leg.done_bytes - leg.hole_bytes;
-	rescue_progress(item, leg.done_bytes);
+	zc_progress_add(progress, leg.done_bytes, leg.done_bytes);
 	return res;
 }
 
@@ -127,7 +121,7 @@ static int rescue_leave(struct item *item, struct zc_leg *whole, const struct zc
 	if (res == 0 && (zero || rescue_in_order(item))) {
 		res = rescue_zeros(item, whole, span);
 	} else if (res == 0) {
-		rescue_progress(item, span->len_bytes);
+		zc_progress_add(item->lane->kit.progress, span->len_bytes, span->len_bytes);
 	}
 	return res;
 }

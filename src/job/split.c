@@ -214,6 +214,7 @@ int split_run(struct lane *lane, struct zc_leg *leg, uint64_t moved[ZC_ROUTE_COU
 	int res;
 
 	zc_assert(leg->done_bytes == 0 && leg->sparse_bytes == 0 && !leg->src->direct && !leg->dst->direct);
+	split->mate.kit.progress = lane->kit.progress;
 	pthread_mutex_lock(&split->lock);
 	split->work = &work;
 	pthread_cond_signal(&split->turn);

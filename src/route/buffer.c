@@ -161,7 +161,7 @@ static uint32_t trip_skip_zeros(struct run *run, struct zc_trip *trip)
 		}
 		leg->hole_bytes += end - at;
 		leg->done_bytes += end - at;
-		atomic_fetch_add_explicit(&run->kit->progress->written, end - at, memory_order_relaxed);
+		zc_progress_add(run->kit->progress, 0, end - at);
 		trip->at_bytes = end;
 	}
 	return 0;
@@ -247,7 +247,7 @@ static void run_write_done(struct run *run, struct zc_trip *trip)
 	run->writing--;
 	trip->at_bytes += done;
 	leg->done_bytes += done;
-	atomic_fetch_add_explicit(&run->kit->progress->written, done, memory_order_relaxed);
+	zc_progress_add(run->kit->progress, 0, done);
 	if (trip->req.err < 0 && !run_undirect(run, trip, leg->dst, "write")) {
 		run_fail(run, trip->req.err, ZC_SIDE_DST, "write", trip->off_bytes + trip->at_bytes);
 	}
@@ -382,7 +382,7 @@ static bool run_read(struct run *run)
 /* All that this buffer will get from the source is there: on to the sink. */
 static void trip_ready(struct run *run, struct zc_trip *trip)
 {
-	atomic_fetch_add_explicit(&run->kit->progress->read, trip->len_bytes, memory_order_relaxed);
+	zc_progress_add(run->kit->progress, trip->len_bytes, 0);
 	trip->state = TRIP_READY;
 	if (run->dst_stream) {
 		return; /* run_write_in_turn() takes it */

@@ -30,8 +30,7 @@ static inline int64_t kernel_off(const struct zc_end *end, const struct zc_leg *
 static inline void kernel_count(struct zc_kit *kit, struct zc_leg *leg, size_t bytes)
 {
 	leg->done_bytes += bytes;
-	atomic_fetch_add_explicit(&kit->progress->read, bytes, memory_order_relaxed);
-	atomic_fetch_add_explicit(&kit->progress->written, bytes, memory_order_relaxed);
+	zc_progress_add(kit->progress, bytes, bytes);
 }
 
 /* "Not me", with what the kernel said; code 0: it moved nothing and called that success. */

@@ -49,6 +49,21 @@ finish 0 'changed once'
 same a b
 jq -es 'length > 2 and all(.[]; .rate < 1e12)' "$T/err" >rates || fail "$(cat "$T/err")"
 
+begin 'one change in a tree: what other threads have copied meanwhile stays counted'
+data 140000 1 a && mkdir s
+for dir in $(seq 10 39); do
+	mkdir "s/$dir"
+	for name in 1 2 3 4 5 6 7 8; do cp a "s/$dir/$name"; done
+done
+strace -qq -f -o /dev/null -P "$PWD/s/20/4" -e inject=pread64:delay_enter=900000:when=1 \
+	"$ZCOPY" -r -j3 --engine=sync --route=buffer --progress=json s d 2>"$T/err" &
+pid=$!
+sleep 0.8
+printf more >>s/20/4
+finish 0 'changed once'
+sum=$(cat d/*/* | wc -c)
+says "\"read\":$sum,\"written\":$sum,.*\"items\":240,"
+
 begin 'one change, --on-change=warn: published as it was read, status 3'
 data 100000 1 a
 held "$first" --on-change=warn a b
