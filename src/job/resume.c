@@ -217,7 +217,7 @@ static int resume_without(struct item *item, int code)
 static int resume_busy(struct item *item)
 {
 	resume_drop(item, false);
-	return item_fail(item, ZC_SIDE_DST, 0, "flock", 0, "another run is copying it", NULL);
+	return item_fail(item, ZC_SIDE_DST, 0, "flock", -EBUSY, "another run is copying it", NULL);
 }
 
 int resume_begin(struct item *item, mode_t mode)

@@ -212,7 +212,7 @@ for held in journal temporary; do
 	file=$(find "$T/state" -type f)
 	[ $held = journal ] || file=$(find . -name '.zcopy-*')
 	expect 1 flock "$file" $ZCOPY --resume "$src" d
-	says "another run is copying it$"
+	says "another run is copying it: "
 	gone d
 	goes_on
 done
