@@ -118,7 +118,8 @@ static int pass_fail(struct pass *pass, const struct zc_err *err)
 	}
 	if (item->report->gnu) { /* which has no word for where */
 		return item_fail(item, err->side, 0, err->op, err->code,
-		                 strcmp(err->op, "copy_file_range") == 0 ? "cannot copy" : pass_verb(err),
+		                 err->op != NULL && strcmp(err->op, "copy_file_range") == 0 ? "cannot copy"
+		                                                                            : pass_verb(err),
 		                 NULL);
 	}
 	report_fail(item->report, 0, item_text(item, err->side == ZC_SIDE_SRC ? ZC_SIDE_SRC : ZC_SIDE_DST),

@@ -153,8 +153,8 @@ static int resume_keep(struct item *item, struct journal_found *found, const str
 /* 0: it is there, and can be gone on with. -ENOENT: it is not. */
 static int resume_take_over(struct item *item, mode_t mode)
 {
-	struct journal_found found;
-	struct journal_head now;
+	struct journal_found found = { 0 };
+	struct journal_head now = { 0 };
 	enum trust trust = TRUST_NONE;
 	int res = commit_take_over(&item->commit, &item->target, mode, item->cfg->umask);
 
