@@ -203,9 +203,15 @@ static void the_place_is_made(void **state)
 	char *path = NULL;
 	char home[100];
 	struct stat st;
-	int fd;
+	int fd = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
 
 	(void)state;
+	if (faccessat(fd, "proc/self", F_OK, 0) < 0) {
+		close(fd);
+		print_message("/ leads somewhere else here: an emulator\n");
+		skip();
+	}
+	close(fd);
 	snprintf(home, sizeof(home), "%s/a/b", dir_path);
 	assert_int_equal(setenv("XDG_STATE_HOME", home, 1), 0);
 	assert_int_equal(journal_open_dir(false, &path), -ENOENT);
