@@ -174,10 +174,11 @@ static int fail_long(struct parse *parse, const char *typed)
 {
 	size_t len = strcspn(typed + 2, "=");
 	const struct option_row *row;
-	char list[400] = "";
+	char list[1536] = "";
 	size_t used = 0;
 
-	for (size_t i = 0; (row = option_at(i)) && used < sizeof(list); i++) {
+	for (size_t i = 0; (row = option_at(i)); i++) {
+		zc_assert(used < sizeof(list));
 		if (is_known(parse, row) && row->name && strncmp(row->name, typed + 2, len) == 0) {
 			used += (size_t)snprintf(list + used, sizeof(list) - used, " '--%s'", row->name);
 		}

@@ -35,11 +35,14 @@ struct zc_args {
 
 /* Whether argv0's last component is cp: then GNU cp's rules hold. NULL is not. */
 bool zc_args_is_cp(const char *argv0);
+
+/* Bytes that the longest refusal needs: it lists every option. */
+#define ZC_ARGS_MESSAGE_BYTES 2048
 /* Reorders argv (options first, as getopt_long does). 0, or with a message for the user, without the
- * program's name, in ret_message (256 bytes are enough for zcopy's one line, 1024 for cp's list of words):
- * -EINVAL, or -ECANCELED where GNU does not say where to look for help. Reads the environment and looks
- * whether a command is also a file here, whether --parents has a directory, whether there is SELinux; asks
- * the system nothing else. One thread at a time (getopt). */
+ * program's name, in ret_message (in less than ZC_ARGS_MESSAGE_BYTES it is cut at any byte): -EINVAL, or
+ * -ECANCELED where GNU does not say where to look for help. Reads the environment and looks whether a command
+ * is also a file here, whether --parents has a directory, whether there is SELinux; asks the system nothing
+ * else. One thread at a time (getopt). */
 int zc_args_parse(struct zc_args *ret_args, int argc, char **argv, char *ret_message, size_t cap_bytes);
 void zc_args_close(struct zc_args *args); /* frees what a good parse made; for copies of it once */
 void zc_args_help(FILE *out, bool gnu_cp);

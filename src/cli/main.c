@@ -227,7 +227,7 @@ static int main_copy(struct zc_args *args, uint64_t started_ns)
 static int main_run(int argc, char **argv, uint64_t started_ns)
 {
 	struct zc_args args;
-	char message[1024];
+	char message[ZC_ARGS_MESSAGE_BYTES];
 	int status = zc_args_parse(&args, argc, argv, message, sizeof(message));
 
 	if (status < 0) {

@@ -75,9 +75,10 @@ static void set_variable(const char *text)
 
 static void check_message(const char *message, bool gnu_cp)
 {
-	char line[1024];
+	char line[ZC_ARGS_MESSAGE_BYTES];
 
 	zc_verify(*message != '\0' && (gnu_cp || !strchr(message, '\n')));
+	zc_verify(strlen(message) + 1 < ZC_ARGS_MESSAGE_BYTES); /* it was not cut */
 	while (*message != '\0') {
 		size_t len = strcspn(message, "\n");
 
@@ -124,13 +125,13 @@ static void check_args(const struct vector *vector, const struct zc_args *args)
 static int parse(struct vector *vector, struct zc_args *args)
 {
 	struct zc_args before;
-	char message[1024] = "";
+	char message[ZC_ARGS_MESSAGE_BYTES] = "";
 	bool gnu_cp = zc_args_is_cp(vector->words[0]);
 	int err;
 
 	memset(args, 0x55, sizeof(*args));
 	before = *args;
-	err = zc_args_parse(args, vector->count, vector->words, message, gnu_cp ? sizeof(message) : 256);
+	err = zc_args_parse(args, vector->count, vector->words, message, sizeof(message));
 	zc_verify(err == 0 || err == -EINVAL || (gnu_cp && err == -ECANCELED));
 	if (err != 0) {
 		zc_verify(memcmp(args, &before, sizeof(before)) == 0);
