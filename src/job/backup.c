@@ -111,6 +111,8 @@ static int backup_give(const struct item *item, const char *backup)
 {
 	int dir_fd = item->target.dir_fd;
 	const char *name = item->target.name;
+	/* the first name may be the new file's own */
+	unsigned tries = item->committing && item->commit.temp[0] != '\0' ? 1 : 0;
 	char temp[64];
 
 	if (!item->report->gnu && !S_ISDIR(item->target.st.st_mode)) {
@@ -118,9 +120,6 @@ static int backup_give(const struct item *item, const char *backup)
 			return 0;
 		}
 		/* an older backup gives way whole, as everything does */
-		/* the first name may be the new file's own */
-		unsigned tries = item->committing && item->commit.temp[0] != '\0' ? 1 : 0;
-
 		for (; errno == EEXIST && tries < TRIES_MAX; tries++) {
 			commit_temp_name(temp, name, tries);
 			if (tries == 0) {
