@@ -44,7 +44,7 @@ static void check_lines(const struct badmap *map, char *text)
 		from = strtoull(line, &rest, 0);
 		len = strtoull(rest, &rest, 0);
 		zc_verify(from == at && len > 0);
-		check_block(map, from, len, rest[strspn(rest, " \t")]);
+		check_block(map, from, len, rest[strspn(rest, " \t\r")]);
 		at = from + len;
 	}
 	zc_verify(at == map->src.size_bytes);
