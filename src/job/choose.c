@@ -2,7 +2,8 @@
  * choose.c: which way a copy goes, decided from facts of this host.
  *
  * The order of the questions is the order of the explain lines:
- *   1. may the kernel move the bytes (reflink, copy_file_range, sendfile, splice)?
+ *   0. may the file system share the blocks? Where it does, nothing else is asked.
+ *   1. may the kernel move the bytes (copy_file_range, sendfile, splice)?
  *   2. if not, or where our buffers measured better: how cached is the source; O_DIRECT or page cache?
  *   3. which engine, how many buffers of which size, which pages, which node?
  * The thresholds are priors, measured as docs/design.md section 4 says; options pin each of them.
@@ -101,14 +102,14 @@ static bool choose_may_reflink(const struct chooser *ch)
 	char src_fs[24];
 	char dst_fs[24];
 
-	if (ch->cfg->direct == ZC_WHEN_ALWAYS && ch->cfg->reflink != ZC_WHEN_ALWAYS) {
+	if (ch->cfg->direct == ZC_WHEN_ALWAYS) {
 		return false; /* asked to move the bytes, and how */
 	}
 	if (ch->cfg->reflink == ZC_WHEN_NEVER || ch->cfg->sparse == ZC_WHEN_ALWAYS ||
 	    ch->cfg->sparse == ZC_WHEN_NEVER || choose_is_rescue(ch)) {
 		return false;
 	}
-	if (ch->src->shape.dev == ch->dst->shape.dev || ch->cfg->reflink == ZC_WHEN_ALWAYS) {
+	if (ch->src->shape.dev == ch->dst->shape.dev) {
 		return true;
 	}
 	return ch->size_bytes > SMALL_BYTES && strcmp(zc_fs_name(ch->src->shape.fd, src_fs), "btrfs") == 0 &&
@@ -207,19 +208,28 @@ static bool choose_buffer_first(struct chooser *ch, const char **ret_because)
 
 /* ---- question 1 */
 
-static int choose_forced_route(struct chooser *ch, const char **ret_why)
+static bool choose_is_clone_forced(const struct zc_job_cfg *cfg)
 {
-	const struct zc_route_ops *route = zc_route(ch->cfg->route);
+	return cfg->route == ZC_ROUTE_REFLINK ||
+	       (cfg->route == ZC_ROUTE_AUTO && cfg->reflink == ZC_WHEN_ALWAYS);
+}
+
+static int choose_forced_route(struct chooser *ch, enum zc_route_kind kind, const char **ret_why)
+{
+	const struct zc_route_ops *route = zc_route(kind);
 	const char *unfit = route->unfit(&ch->src->shape, &ch->dst->shape);
 
 	if (unfit != NULL) {
 		*ret_why = unfit;
 		return -EINVAL;
 	}
-	if (ch->cfg->route == ZC_ROUTE_BUFFER) {
+	if (kind == ZC_ROUTE_REFLINK) {
+		return 0; /* choose_clone has said it */
+	}
+	if (kind == ZC_ROUTE_BUFFER) {
 		ch->choice->buffer = true;
 	} else {
-		ch->choice->kernel[ch->choice->kernel_count++] = ch->cfg->route;
+		ch->choice->kernel[ch->choice->kernel_count++] = kind;
 	}
 	choose_explain(ch, "route: %s, as asked", route->name);
 	return 0;
@@ -262,12 +272,7 @@ static void choose_file_routes(struct chooser *ch)
 	const char *because;
 	const char *alone = NULL; /* why not by two threads */
 	bool buffer_first = choose_buffer_first(ch, &because);
-	unsigned shares; /* 1: reflink is the first of the list */
 
-	if (choose_may_reflink(ch)) {
-		choose_kernel(ch, ZC_ROUTE_REFLINK);
-	}
-	shares = choice->kernel_count;
 	if (!buffer_first) {
 		if (choose_may_cfr(ch)) {
 			choose_kernel(ch, ZC_ROUTE_CFR);
@@ -281,14 +286,9 @@ static void choose_file_routes(struct chooser *ch)
 		choose_explain(ch, "cache: %d %% of the source is resident (%s; cold is at most %d %%)",
 		               ch->resident_percent, ch->resident_how, COLD_PERCENT_MAX);
 	}
-	if (shares) {
-		choose_explain(ch, "route: reflink first: the file system may share the blocks");
-	}
-	choose_explain(ch, "route: %s%s%s: %s", shares ? "else " : "",
-	               choice->split || choice->kernel_count == shares
-	                   ? "buffer"
-	                   : zc_route_name(choice->kernel[shares]),
-	               shares ? "" : " first",
+	choose_explain(ch, "route: %s first: %s",
+	               choice->split || choice->kernel_count == 0 ? "buffer"
+	                                                          : zc_route_name(choice->kernel[0]),
 	               choice->split ? "the source is cached: two threads outdo the kernel's copy" : because);
 	if (!buffer_first) {
 		choose_explain(ch, "lanes: %s%s", choice->split ? "2, each with parts of its own" : "1: ",
@@ -319,22 +319,17 @@ static void choose_stream_routes(struct chooser *ch)
 
 static int choose_routes(struct chooser *ch, const char **ret_why)
 {
-	if (ch->cfg->route != ZC_ROUTE_AUTO) {
-		return choose_forced_route(ch, ret_why);
+	if (choose_is_clone_forced(ch->cfg)) {
+		return choose_forced_route(ch, ZC_ROUTE_REFLINK, ret_why);
 	}
-	ch->choice->buffer = ch->cfg->reflink != ZC_WHEN_ALWAYS;
+	if (ch->cfg->route != ZC_ROUTE_AUTO) {
+		return choose_forced_route(ch, ch->cfg->route, ret_why);
+	}
+	ch->choice->buffer = true;
 	if ((ch->src->shape.caps & ch->dst->shape.caps & ZC_CAP_REG) && (ch->dst->shape.caps & ZC_CAP_SEEK)) {
 		choose_file_routes(ch);
 	} else {
 		choose_stream_routes(ch);
-	}
-	if (ch->cfg->reflink == ZC_WHEN_ALWAYS) {
-		*ret_why = zc_route_reflink.unfit(&ch->src->shape, &ch->dst->shape);
-		if (*ret_why != NULL) {
-			return -EINVAL;
-		}
-		ch->choice->kernel[0] = ZC_ROUTE_REFLINK;
-		ch->choice->kernel_count = 1;
 	}
 	return 0;
 }
@@ -366,7 +361,7 @@ static int choose_direct(struct chooser *ch, const char **ret_why)
 	struct choice *choice = ch->choice;
 	bool wanted = ch->cfg->direct == ZC_WHEN_ALWAYS;
 
-	if (ch->cfg->direct == ZC_WHEN_AUTO && choice->buffer && choice->kernel_count <= 1) {
+	if (ch->cfg->direct == ZC_WHEN_AUTO && choice->buffer && choice->kernel_count == 0) {
 		wanted = choose_is_cold(ch) && ch->cfg->cache != ZC_CACHE_KEEP &&
 		         ch->cfg->sparse != ZC_WHEN_ALWAYS;
 	}
@@ -500,6 +495,28 @@ static void choose_lane(struct chooser *ch)
 	}
 }
 
+bool choose_clone(const struct zc_job_cfg *cfg, struct zc_end *src, struct zc_end *dst,
+                  struct zc_report *report)
+{
+	const struct chooser ch = {
+		.cfg = cfg,
+		.src = src,
+		.dst = dst,
+		.report = report,
+		.size_bytes = src->shape.size_bytes,
+	};
+	bool forced = choose_is_clone_forced(cfg);
+
+	choose_explain_ends(&ch);
+	if (zc_route_reflink.unfit(&src->shape, &dst->shape) != NULL ||
+	    (!forced && (cfg->route != ZC_ROUTE_AUTO || !choose_may_reflink(&ch)))) {
+		return false;
+	}
+	choose_explain(&ch, "route: reflink%s",
+	               forced ? ", as asked" : " first: the file system may share the blocks");
+	return true;
+}
+
 int choose(struct choice *ret_choice, const struct zc_job_cfg *cfg, struct zc_end *src, struct zc_end *dst,
            struct zc_report *report, const char **ret_why)
 {
@@ -520,7 +537,6 @@ int choose(struct choice *ret_choice, const struct zc_job_cfg *cfg, struct zc_en
 	}
 	ch.src_in_memory = (src->shape.caps & ZC_CAP_REG) && ch.size_bytes != ZC_SIZE_UNKNOWN &&
 	                   ch.size_bytes >= SPLIT_BYTES_MIN && choose_is_on(src, "tmpfs");
-	choose_explain_ends(&ch);
 	choose_residency(&ch);
 	choice.keep_holes = choice.keep_holes && !choose_has_no_holes(&ch);
 	res = choose_routes(&ch, &why);

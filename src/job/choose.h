@@ -18,7 +18,13 @@ struct choice {
 	struct lane_cfg lane;
 };
 
-/* Looks at both ends and at what this host says. Each decision is a line in the report when cfg->explain.
+/* Is the source to be cloned, if it can be? That is tried before choose() is asked: where it is done, nothing
+ * else need be known, such as what of the source is cached, which takes longer than a clone. Explains the
+ * ends. */
+bool choose_clone(const struct zc_job_cfg *cfg, struct zc_end *src, struct zc_end *dst,
+                  struct zc_report *report);
+/* The way of what was not cloned; none when that was to be the only one. Looks at both ends and at what
+ * this host says. Each decision is a line in the report when cfg->explain.
  * 0, or -EINVAL for a forced choice that cannot be had, with *ret_why the reason (for ever valid). */
 int choose(struct choice *ret_choice, const struct zc_job_cfg *cfg, struct zc_end *src, struct zc_end *dst,
            struct zc_report *report, const char **ret_why);

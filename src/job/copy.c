@@ -25,6 +25,8 @@
 struct pass {
 	struct item *item;
 	struct choice choice;
+	bool clone;              /* to be tried first                               */
+	bool chosen;             /* choice is valid                                 */
 	uint64_t at_bytes;       /* where the next span starts                      */
 	uint64_t stop_bytes;     /* where resume_mark is to be called               */
 	bool begun;              /* a span of it was copied                         */
@@ -448,47 +450,16 @@ static int pass_missing(struct pass *pass)
 	return 0;
 }
 
-/* The whole file in one clone, holes and all. 0 done, -EOPNOTSUPP not to be had, else failed. */
-static int pass_reflink(struct pass *pass)
-{
-	struct item *item = pass->item;
-	struct choice *choice = &pass->choice;
-	struct zc_leg leg = {
-		.src = &item->src,
-		.dst = &item->dst,
-		.span = { .kind = ZC_SPAN_DATA, .len_bytes = item->src.shape.size_bytes },
-	};
-	int res;
-
-	if (choice->kernel_count == 0 || choice->kernel[0] != ZC_ROUTE_REFLINK) {
-		return -EOPNOTSUPP;
-	}
-	res = zc_lane_run(item->lane, &leg, choice->kernel, 1, item->moved);
-	if (res == 0) {
-		pass->at_bytes = pass->data_end_bytes = leg.done_bytes;
-		return 0;
-	}
-	if (res != -EOPNOTSUPP) {
-		return pass_fail(pass, &leg.err);
-	}
-	if (choice->kernel_count == 1 && !choice->buffer) {
-		return pass_forced_refused(pass, &leg.err);
-	}
-	choice->kernel_count--;
-	memmove(choice->kernel, choice->kernel + 1, choice->kernel_count * sizeof(choice->kernel[0]));
-	zc_fallback_add(&item->report->fallbacks, "reflink",
-	                choice->kernel_count > 0 && !choice->split ? zc_route_name(choice->kernel[0])
-	                                                           : "buffer",
-	                leg.err.op, leg.err.code);
-	return -EOPNOTSUPP;
-}
-
-static int pass_prepare(struct pass *pass)
+static int pass_choose(struct pass *pass)
 {
 	struct item *item = pass->item;
 	const char *why = NULL;
-	int res = choose(&pass->choice, item->cfg, &item->src, &item->dst, item->report, &why);
+	int res;
 
+	if (pass->chosen) {
+		return 0;
+	}
+	res = choose(&pass->choice, item->cfg, &item->src, &item->dst, item->report, &why);
 	if (res < 0) {
 		return item_fail(item, ZC_SIDE_NONE, ZC_STATUS_USAGE, "choose", 0,
 		                 item->cfg->route != ZC_ROUTE_AUTO && item->cfg->direct != ZC_WHEN_ALWAYS
@@ -496,12 +467,74 @@ static int pass_prepare(struct pass *pass)
 		                     : "cannot be copied as asked",
 		                 why);
 	}
+	pass->chosen = true;
 	item->report->direct = item->src.direct || item->dst.direct;
 	if (!pass->choice.keep_holes) {
 		item->src.shape.caps &= ~(unsigned)ZC_CAP_HOLES;
 	}
+	return 0;
+}
+
+/* The file system does not share these blocks: which way then? -EOPNOTSUPP: that is known now. */
+static int pass_not_cloned(struct pass *pass, const struct zc_err *err)
+{
+	struct item *item = pass->item;
+	const struct choice *choice = &pass->choice;
+	int res;
+
+	if (item->cfg->reflink == ZC_WHEN_ALWAYS || item->cfg->route == ZC_ROUTE_REFLINK) {
+		return pass_forced_refused(pass, err);
+	}
+	if (item->cfg->explain) {
+		report_say(item->report, ZC_MSG_EXPLAIN, "route: not reflink: %s: %s", err->op,
+		           zc_errno_name(err->code));
+	}
+	res = pass_choose(pass);
+	if (res < 0) {
+		return res;
+	}
+	zc_fallback_add(&item->report->fallbacks, "reflink",
+	                choice->kernel_count > 0 && !choice->split ? zc_route_name(choice->kernel[0])
+	                                                           : "buffer",
+	                err->op, err->code);
+	return -EOPNOTSUPP;
+}
+
+/* The whole file in one clone, holes and all. 0 done, -EOPNOTSUPP not to be had, else failed. */
+static int pass_clone(struct pass *pass)
+{
+	static const enum zc_route_kind reflink = ZC_ROUTE_REFLINK;
+	struct item *item = pass->item;
+	struct zc_leg leg = {
+		.src = &item->src,
+		.dst = &item->dst,
+		.span = { .kind = ZC_SPAN_DATA, .len_bytes = item->src.shape.size_bytes },
+	};
+	int res;
+
+	if (!pass->clone) {
+		return -EOPNOTSUPP;
+	}
+	res = zc_lane_run(item->lane, &leg, &reflink, 1, item->moved);
+	if (res == 0) {
+		pass->at_bytes = pass->data_end_bytes = leg.done_bytes;
+		return 0;
+	}
+	return res != -EOPNOTSUPP ? pass_fail(pass, &leg.err) : pass_not_cloned(pass, &leg.err);
+}
+
+static int pass_prepare(struct pass *pass)
+{
+	struct item *item = pass->item;
 	/* a forced engine is tried before any byte moves, also where it may not be needed */
-	return item->cfg->engine == ZC_ENGINE_URING ? pass_open_lane(pass) : 0;
+	bool forced = item->cfg->engine == ZC_ENGINE_URING;
+	int res = 0;
+
+	pass->clone = choose_clone(item->cfg, &item->src, &item->dst, item->report);
+	if (!pass->clone || forced) {
+		res = pass_choose(pass);
+	}
+	return res == 0 && forced ? pass_open_lane(pass) : res;
 }
 
 /* How long the result is. A hole at the end may only be a file that shrank: then what was read counts. */
@@ -581,7 +614,7 @@ static int pass_bytes(struct pass *pass)
 	if (item->rescue != NULL && item->rescue->going_on) {
 		return pass_missing(pass);
 	}
-	res = pass_reflink(pass);
+	res = pass_clone(pass);
 	if (res != -EOPNOTSUPP) {
 		return res;
 	}

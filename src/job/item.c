@@ -434,6 +434,7 @@ static int item_pretend(struct item *item)
 		           "this destination cannot be tried without writing to it");
 		return 0;
 	}
+	(void)choose_clone(item->cfg, &item->src, &dst, item->report);
 	res = choose(&choice, item->cfg, &item->src, &dst, item->report, &why);
 	(void)zc_end_close(&dst);
 	return res < 0 ? item_fail(item, ZC_SIDE_NONE, ZC_STATUS_USAGE, "choose", 0,

@@ -108,6 +108,9 @@ for code in EOPNOTSUPP ENOTTY EXDEV EINVAL EPERM ETXTBSY ENOSYS EBADF EACCES; do
 	judge 0 "$code"
 	same a b
 done
+inject error=EXDEV ioctl FICLONE --explain a b
+says 'route: not reflink: ioctl FICLONE: EXDEV'
+says 'direct: '
 
 begin '20 the same for a small file of a tree'
 mkdir s && data 5000 1 s/a && data 5000 2 s/b
@@ -132,6 +135,14 @@ for fs in xfs btrfs; do
 		if have filefrag; then
 			filefrag -v $fs/b | grep -q shared && fail "$fs: --reflink=never shares blocks"
 			filefrag -v $fs/c | grep -q shared || fail "$fs: the default does not share blocks"
+		fi
+		# what is cached is counted page by page, which takes longer than a clone: not asked for one
+		truncate -s 40M $fs/large
+		expect 0 zcopy --explain $fs/large $fs/cloned
+		says 'route: reflink first'
+		if grep -q 'cache:\|route: .*copy\|direct:' "$T/err"; then fail "$fs: asked for more: $(cat "$T/err")"; fi
+		if have strace && strace -o calls "$ZCOPY" $fs/large $fs/traced 2>/dev/null; then
+			if grep 'cachestat\|syscall_0x1c3\|preadv2' calls; then fail "$fs: asked what is cached"; fi
 		fi
 	else
 		skip "cannot mount $fs"

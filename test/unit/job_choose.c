@@ -93,6 +93,7 @@ struct setting {
 	struct zc_job_cfg cfg;
 	struct zc_report report;
 	struct choice choice;
+	bool clone; /* first */
 	const char *why;
 	int spare[2];
 };
@@ -109,6 +110,7 @@ static int set(struct setting *set, enum end_kind src, uint64_t size, enum end_k
 	set->dst = make_end(dst, ZC_DIR_DST, size, &set->spare[1]);
 	set->dst.shape.caps |= fresh;
 	set->choice.kernel_count = 99;
+	set->clone = choose_clone(&set->cfg, &set->src, &set->dst, &set->report);
 	return choose(&set->choice, &set->cfg, &set->src, &set->dst, &set->report, &set->why);
 }
 
@@ -125,14 +127,18 @@ static void unset(struct setting *set)
 	}
 }
 
-/* A choice in one word: the kernel's routes, B when buffers may follow, D and d for O_DIRECT at the source
- * and the sink, h when holes are asked for, z when zeros are looked for. */
-static const char *in_short(const struct choice *choice)
+/* A choice in one word: r for a clone first, the kernel's routes, B when buffers may follow, D and d for
+ * O_DIRECT at the source and the sink, h when holes are asked for, z when zeros are looked for. */
+static const char *in_short(const struct setting *set)
 {
+	const struct choice *choice = &set->choice;
 	static const char letters[ZC_ROUTE_COUNT] = { '?', 'r', 'c', 'f', 's', 'b' };
 	static char word[32];
 	unsigned at = 0;
 
+	if (set->clone) {
+		word[at++] = letters[ZC_ROUTE_REFLINK];
+	}
 	for (unsigned i = 0; i < choice->kernel_count; i++) {
 		word[at++] = letters[choice->kernel[i]];
 	}
@@ -253,9 +259,8 @@ static void table(void **state)
 			continue;
 		}
 		res = set(&now, rows[i].src, rows[i].size, rows[i].dst, &rows[i].cfg);
-		if (res != 0 || strcmp(in_short(&now.choice), rows[i].word) != 0) {
-			fail_msg("%s: %d, %s instead of %s", rows[i].what, res, in_short(&now.choice),
-			         rows[i].word);
+		if (res != 0 || strcmp(in_short(&now), rows[i].word) != 0) {
+			fail_msg("%s: %d, %s instead of %s", rows[i].what, res, in_short(&now), rows[i].word);
 		}
 		assert_null(now.why);
 		assert_int_equal(now.report.msg_count, 0); /* not asked to explain */
@@ -383,7 +388,7 @@ static void explains(void **state)
 	assert_true(says(&now, "64.0 MiB") || says(&now, "64 MiB"));
 	assert_true(says(&now, "cache: 0 %"));
 	assert_true(says(&now, "route: reflink first: the file system may share the blocks"));
-	assert_true(says(&now, "route: else buffer: the source is not cached"));
+	assert_true(says(&now, "route: buffer first: the source is not cached"));
 	unset(&now);
 	assert_int_equal(set(&now, WARM, 64 * ZC_MIB, SHM, &cfg), 0);
 	assert_true(says(&now, "cache: 100 %"));
