@@ -16,7 +16,7 @@ die() {
 
 # One row a need: group, how to see that it is there, then its name in each package system ("-": none,
 # names joined by "+"). A check ending in .h is a header, one with a dash in front what clang must be able to
-# link with; else a command, or several joined by "|".
+# link with, one with an @ a module of the system's python; else a command, or several joined by "|".
 # The groups: build must be there; boost makes the program faster and may be missing; test is what
 # test/run wants on top.
 package_table() {
@@ -60,6 +60,7 @@ test  rsync                rsync            rsync                rsync         r
 test  jq                   jq               jq                   jq            jq
 test  python3              python3          python3              python        python3
 test  perl                 perl             perl                 perl          perl
+test  @scipy           python3-scipy    python3-scipy        python-scipy  py3-scipy
 test  patch                patch            patch                patch         patch
 TABLE
 }
@@ -89,6 +90,10 @@ present() {
 	-*)
 		echo 'int LLVMFuzzerTestOneInput(void); int LLVMFuzzerTestOneInput(void) { return 0; }' |
 			clang -x c - -o /dev/null "$1" 2>/dev/null
+		return
+		;;
+	@*)
+		/usr/bin/python3 -c "import ${1#@}" 2>/dev/null
 		return
 		;;
 	esac
