@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "check.h"
+#include "group.h"
 #include "item.h"
 #include "links.h"
 #include "tree.h"
@@ -63,14 +64,18 @@ static int make_hard_link(struct item *item, const char *name, const void *arg)
 	           : 0;
 }
 
-/* A new name of its own asked for no flush, but this one takes the place of a file. */
+/* A new name of its own asked for no flush, but this one takes the place of a file. With the source's mode it
+ * may be one that its owner cannot open: all that is there is flushed, then. */
 static int make_flushed(const struct item *item, const char *name)
 {
-	int fd = openat(item->target.dir_fd, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	int dir_fd = item->target.dir_fd;
+	int fd = openat(dir_fd, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
 	int res = fd < 0 || fdatasync(fd) < 0 ? -errno : 0;
 
 	if (fd >= 0) {
 		close(fd);
+	} else if (res == -EACCES && group_serves(dir_fd)) {
+		res = syncfs(dir_fd) == 0 ? 0 : errno == EBADF ? res : -errno;
 	}
 	return res;
 }

@@ -97,6 +97,22 @@ for how in -u --resume; do
 	says '"files":0,.*"hardlinks":1,.*"skipped":1,' r
 done
 
+begin 'a hard link that replaces a file its owner may not read'
+mkdir s o
+echo new >s/a
+ln s/a s/b
+chmod 004 s/a
+if ! can_be_nobody || ! mounted tmpfs "$PWD/o"; then
+	skip 'nobody to be'
+else
+	echo old | tee o/a >o/b
+	chown 65534:65534 o o/a o/b
+	# shellcheck disable=SC2086 # words
+	expect 0 as_nobody $ZCOPY -r --preserve=mode,links -T s o
+	same s/a o/a
+	equal "$(inode_of o/a)" "$(inode_of o/b)" 'the inode of both'
+fi
+
 # bad_tree [SWITCH]...: back as m, of whose file a page is lost
 bad_tree() {
 	if mountpoint -q "$PWD/m" 2>/dev/null; then umount "$PWD/m"; fi
