@@ -240,16 +240,19 @@ static enum links_wait item_patience(const struct item *item)
 	return item->patient ? LINKS_WAIT_SOME : LINKS_WAIT_NOT;
 }
 
-static void item_say_apart(struct item *item)
+/* Why is a hint: as the code of the failure it would speak of the destination. */
+static void item_say_apart(struct item *item, int code)
 {
 	(void)item_fail(item, ZC_SIDE_DST, ZC_STATUS_SOME_FAILED, "linkat", 0,
-	                "no memory for its hard links: copied apart from its other names", NULL);
+	                "copied apart from its other names, which cannot be remembered", strerror(-code));
 }
 
 /* 0: link_to tells what it becomes a link to, if anything. */
 static int item_ask_links(struct item *item)
 {
-	switch (links_ask(item->links, &item->src_st, item_patience(item), &item->link_to)) {
+	int code = 0;
+
+	switch (links_ask(item->links, &item->src_st, item_patience(item), &item->link_to, &code)) {
 	case LINKS_FIRST:
 		item->links_first = true;
 		return 0;
@@ -260,7 +263,7 @@ static int item_ask_links(struct item *item)
 	case LINKS_STOPPED:
 		return -ECANCELED;
 	default:
-		item_say_apart(item);
+		item_say_apart(item, code);
 		return 0;
 	}
 }
@@ -285,7 +288,7 @@ static void item_end_links(struct item *item, int res)
 	}
 	links_give_up(item->links, &item->src_st);
 	if (res == 0) {
-		item_say_apart(item);
+		item_say_apart(item, -ENOMEM);
 	}
 }
 

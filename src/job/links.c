@@ -16,13 +16,14 @@
 
 #include "zcopy/base.h"
 
-#define PATH_LOST ((1ull << 56) - 1) /* behind any file's end: reading there fails */
+#define PATH_OFF_MAX ((1ull << 56) - 1)
 
 enum link_state {
 	LINK_FREE,
 	LINK_GONE, /* was used: searches go on behind it */
 	LINK_BUSY, /* being copied                        */
 	LINK_DONE, /* path_off is valid                   */
+	LINK_LOST, /* its path is not: path_off is why    */
 };
 
 struct link_entry {
@@ -41,7 +42,7 @@ struct links {
 	struct link_entry *table;
 	size_t cap;  /* a power of two, or 0 */
 	size_t used; /* not FREE             */
-	size_t live; /* BUSY or DONE         */
+	size_t live; /* BUSY, DONE or LOST   */
 	uint64_t path_end;
 	bool keep; /* see links_keep */
 	int path_fd;
@@ -106,6 +107,11 @@ static size_t links_hash(const struct links *links, const struct stat *st)
 	return (size_t)(hash >> 20) & (links->cap - 1);
 }
 
+static bool link_is_live(const struct link_entry *entry)
+{
+	return entry->state > LINK_GONE;
+}
+
 static struct link_entry *links_find(struct links *links, const struct stat *st)
 {
 	if (links->cap == 0) {
@@ -117,7 +123,7 @@ static struct link_entry *links_find(struct links *links, const struct stat *st)
 		if (entry->state == LINK_FREE) {
 			return NULL;
 		}
-		if (entry->state != LINK_GONE && entry->ino == st->st_ino && entry->dev == st->st_dev) {
+		if (link_is_live(entry) && entry->ino == st->st_ino && entry->dev == st->st_dev) {
 			return entry;
 		}
 	}
@@ -127,7 +133,7 @@ static struct link_entry *links_place(struct links *links, const struct stat *st
 {
 	size_t at = links_hash(links, st);
 
-	while (links->table[at].state == LINK_BUSY || links->table[at].state == LINK_DONE) {
+	while (link_is_live(&links->table[at])) {
 		at = (at + 1) & (links->cap - 1);
 	}
 	links->used += links->table[at].state == LINK_FREE;
@@ -155,7 +161,7 @@ static int links_grow(struct links *links)
 	links->cap = cap;
 	links->used = links->live = 0;
 	for (size_t i = 0; i < old_cap; i++) {
-		if (old[i].state == LINK_BUSY || old[i].state == LINK_DONE) {
+		if (link_is_live(&old[i])) {
 			struct stat st = { .st_ino = old[i].ino, .st_dev = old[i].dev };
 
 			*links_place(links, &st) = old[i];
@@ -171,24 +177,34 @@ static void links_drop(struct links *links, struct link_entry *entry)
 	links->live--;
 }
 
-static char *links_read_path(const struct links *links, const struct link_entry *entry)
+static int links_read(const struct links *links, void *mem, size_t len, uint64_t off)
+{
+	ssize_t done = pread(links->path_fd, mem, len, (off_t)off);
+
+	return done == (ssize_t)len ? 0 : done < 0 ? -errno : -EIO;
+}
+
+static int links_read_path(const struct links *links, const struct link_entry *entry, char **ret_path)
 {
 	uint32_t len;
 	char *path;
+	int res = links_read(links, &len, sizeof(len), entry->path_off);
 
-	if (pread(links->path_fd, &len, sizeof(len), (off_t)entry->path_off) != (ssize_t)sizeof(len)) {
-		return NULL;
+	if (res < 0) {
+		return res;
 	}
 	path = malloc((size_t)len + 1);
-	if (path != NULL &&
-	    pread(links->path_fd, path, len, (off_t)(entry->path_off + sizeof(len))) != (ssize_t)len) {
+	if (path == NULL) {
+		return -ENOMEM;
+	}
+	res = links_read(links, path, len, entry->path_off + sizeof(len));
+	if (res < 0) {
 		free(path);
-		path = NULL;
+		return res;
 	}
-	if (path != NULL) {
-		path[len] = '\0';
-	}
-	return path;
+	path[len] = '\0';
+	*ret_path = path;
+	return 0;
 }
 
 /* Of a file that has another one since, no name is linked to the copy any more: it is another file, or has
@@ -202,11 +218,13 @@ static uint32_t links_mark(const struct stat *st)
 	return (uint32_t)(mark >> 32);
 }
 
-static enum links_answer links_add(struct links *links, const struct stat *st)
+static enum links_answer links_add(struct links *links, const struct stat *st, int *ret_code)
 {
 	struct link_entry *entry;
+	int res = links_grow(links);
 
-	if (links_grow(links) < 0) {
+	if (res < 0) {
+		*ret_code = res;
 		return LINKS_COPY;
 	}
 	entry = links_place(links, st);
@@ -234,10 +252,12 @@ static void links_wait(struct links *links)
 	(void)pthread_cond_timedwait(&links->published, &links->lock, &until);
 }
 
-enum links_answer links_ask(struct links *links, const struct stat *st, enum links_wait wait, char **ret_path)
+enum links_answer links_ask(struct links *links, const struct stat *st, enum links_wait wait, char **ret_path,
+                            int *ret_code)
 {
 	enum links_answer answer = LINKS_STOPPED;
 	struct link_entry *entry;
+	int res;
 
 	pthread_mutex_lock(&links->lock);
 	while ((entry = links_find(links, st)) != NULL && entry->state == LINK_BUSY && !zc_stopped() &&
@@ -245,17 +265,19 @@ enum links_answer links_ask(struct links *links, const struct stat *st, enum lin
 		links_wait(links);
 		wait = wait == LINKS_WAIT_SOME ? LINKS_WAIT_NOT : wait;
 	}
-	if (entry != NULL && entry->state == LINK_DONE && entry->mark != links_mark(st)) {
+	if (entry != NULL && entry->state != LINK_BUSY && entry->mark != links_mark(st)) {
 		links_drop(links, entry);
 		entry = NULL;
 	}
 	if (entry == NULL) {
-		answer = links_add(links, st);
+		answer = links_add(links, st, ret_code);
 	} else if (entry->state == LINK_BUSY && !zc_stopped()) {
 		answer = LINKS_BUSY;
-	} else if (entry->state == LINK_DONE) {
-		*ret_path = links_read_path(links, entry);
-		answer = *ret_path == NULL ? LINKS_COPY : LINKS_LINK;
+	} else if (entry->state != LINK_BUSY) {
+		res = entry->state == LINK_LOST ? -(int)entry->path_off
+		                                : links_read_path(links, entry, ret_path);
+		answer = res < 0 ? LINKS_COPY : LINKS_LINK;
+		*ret_code = res;
 		if (!links->keep && --entry->left == 0) {
 			links_drop(links, entry);
 		}
@@ -264,8 +286,8 @@ enum links_answer links_ask(struct links *links, const struct stat *st, enum lin
 	return answer;
 }
 
-/* All of it, or false. */
-static bool links_write(const struct links *links, const void *mem, size_t len, uint64_t off)
+/* All of it: 0 or -errno. */
+static int links_write(const struct links *links, const void *mem, size_t len, uint64_t off)
 {
 	const uint8_t *from = mem;
 
@@ -276,29 +298,30 @@ static bool links_write(const struct links *links, const void *mem, size_t len, 
 			continue;
 		}
 		if (done <= 0) {
-			return false;
+			return done < 0 ? -errno : -EIO;
 		}
 		from += done;
 		off += (uint64_t)done;
 		len -= (size_t)done;
 	}
-	return true;
+	return 0;
 }
 
 void links_publish(struct links *links, const struct stat *st, const char *path)
 {
 	uint32_t len = (uint32_t)strlen(path);
 	struct link_entry *entry;
+	uint64_t off;
+	int res;
 
 	pthread_mutex_lock(&links->lock);
 	entry = links_find(links, st);
 	if (entry != NULL) {
-		entry->path_off = links->path_end & PATH_LOST;
-		entry->state = LINK_DONE;
-		if (!links_write(links, &len, sizeof(len), links->path_end) ||
-		    !links_write(links, path, len, links->path_end + sizeof(len))) {
-			entry->path_off = PATH_LOST; /* no room to remember: the next name is a copy */
-		}
+		res = links_write(links, &len, sizeof(len), links->path_end);
+		res = res < 0 ? res : links_write(links, path, len, links->path_end + sizeof(len));
+		entry->state = res < 0 ? LINK_LOST : LINK_DONE;
+		off = res < 0 ? (uint64_t)-res : links->path_end;
+		entry->path_off = off & PATH_OFF_MAX;
 		links->path_end += sizeof(len) + len;
 	}
 	pthread_cond_broadcast(&links->published);

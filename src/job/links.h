@@ -26,7 +26,7 @@ enum links_answer {
 	LINKS_FIRST,  /* copy it, then links_publish, or links_give_up when that failed             */
 	LINKS_BUSY,   /* is being copied                                                            */
 	LINKS_LINK,   /* its copy is the path written to ret_path                                   */
-	LINKS_COPY,   /* cannot be tracked (no memory, no room): a copy of its own                   */
+	LINKS_COPY,   /* cannot be tracked, as ret_code tells: a copy of its own                     */
 	LINKS_STOPPED /* we were asked to stop while waiting                                        */
 };
 
@@ -36,9 +36,9 @@ enum links_wait {
 	LINKS_WAIT_ALL,  /* until it is there: LINKS_BUSY is no answer */
 };
 
-/* st: of the source. ret_path is free()d by the caller. */
-enum links_answer links_ask(struct links *links, const struct stat *st, enum links_wait wait,
-                            char **ret_path);
+/* st: of the source. ret_path is free()d by the caller. ret_code: -errno. */
+enum links_answer links_ask(struct links *links, const struct stat *st, enum links_wait wait, char **ret_path,
+                            int *ret_code);
 /* path: where the copy is now. */
 void links_publish(struct links *links, const struct stat *st, const char *path);
 void links_give_up(struct links *links, const struct stat *st);

@@ -113,6 +113,15 @@ else
 	equal "$(inode_of o/a)" "$(inode_of o/b)" 'the inode of both'
 fi
 
+begin 'a copy that cannot be remembered for its other names: said is why'
+mkdir s
+: >s/a
+ln s/a s/b
+# shellcheck disable=SC2086 # words
+prlimit --fsize=0 $ZCOPY -aT s o 2>&1 | cat >"$T/err" # which is a file, too
+says 'o/[ab]: copied apart from its other names, which cannot be remembered (File too large)'
+equal "$(ls o)" "$(ls s)" names
+
 # bad_tree [SWITCH]...: back as m, of whose file a page is lost
 bad_tree() {
 	if mountpoint -q "$PWD/m" 2>/dev/null; then umount "$PWD/m"; fi
