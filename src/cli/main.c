@@ -199,6 +199,7 @@ static int main_copy(struct zc_args *args, uint64_t started_ns)
 	}
 	if (zc_job_open(&job, &args->job, &counters) < 0) {
 		fprintf(stderr, "%s: out of memory\n", main_name);
+		output_close_report(file);
 		return STATUS_FAILED;
 	}
 	report = zc_job_report(job);

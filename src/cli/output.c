@@ -134,6 +134,13 @@ FILE *output_open_report(const struct zc_args *args, int *ret_status)
 	return stdout;
 }
 
+void output_close_report(FILE *file)
+{
+	if (file != NULL && file != stdout) {
+		(void)fclose(file);
+	}
+}
+
 int output_write_report(const struct zc_report *report, FILE *file, uint64_t total_ns)
 {
 	struct stat st;

@@ -13,6 +13,8 @@ bool output_stdout_is_an_end(const struct zc_job_cfg *cfg);
  * *ret_status 0 for no report. An end of the copy is never the report: refused before anything is touched.
  * *ret_status is else the exit status, and the reason has been printed. */
 FILE *output_open_report(const struct zc_args *args, int *ret_status);
+/* Of a run that came to nothing: as it was. NULL is fine. */
+void output_close_report(FILE *file);
 /* Writes and closes it. 0 or -errno. */
 int output_write_report(const struct zc_report *report, FILE *file, uint64_t total_ns);
 

@@ -90,6 +90,7 @@ CONFIGS = [Config(*line) for line in [
     ("tree-uring", "tree", ["-a", "-j1"] + URING, DRAWN, ERRNOS),
     ("resume-sync", "resume", ["--resume"] + SYNC, DRAWN, ERRNOS),
     ("resume-uring", "resume", ["--resume"] + URING, DRAWN, ERRNOS),
+    ("report", "file", ["--report=/dev/null"], DRAWN, FEW),
 ]]
 DRAWN_ONE_IN = 20
 # what is called around the moving of bytes is what sync and auto call: with an old file is enough
@@ -97,7 +98,7 @@ LIKE_OTHERS = {"uring", "cfr", "sendfile", "splice", "threads"}
 # were wrong once: tried in any case
 ONCE_WRONG = """tree:old:calloc:4:ENOMEM sendfile:new:sendfile:1:EAGAIN+ sync:old:pread:8:s0 threads:new:pread:3:s0+
     resume-sync:new:ftruncate:1:ECANCELED resume-sync:old:fstatat:4:EREMOTEIO+ resume-uring:new:fstatat:4:EFBIG+
-    resume-sync:old:openat:21:EAGAIN+ inplace:old:fstat:4:EIO inplace:old:fcntl:5:EIO"""
+    resume-sync:old:openat:21:EAGAIN+ inplace:old:fstat:4:EIO inplace:old:fcntl:5:EIO report:new:calloc:1:ENOMEM"""
 Case = collections.namedtuple("Case", "config replacing call n code lasting")
 
 
@@ -320,8 +321,8 @@ def expects(case, fired):
 
 def names_the_matter(case, text):
     """Are the end and the reason in the words?"""
-    ends = ("src", "dst", "sparse", "large", "tree", "-:", "standard output")
-    return "out of memory" in text or "hard links" in text or \
+    ends = ("src", "dst", "sparse", "large", "tree", "-:", "standard output", "the report")
+    return "out of memory" in text or "other names" in text or "hard links" in text or \
         text.startswith("zcopy: ") and any(end in text for end in ends) and text.count(": ") >= 2
 
 
@@ -334,7 +335,8 @@ def judge(case, result, state, left):
     if rc == "hangs":
         return ["hangs"]
     # what is only kept in mind is lost: names of one file are copies; the next run begins at the start
-    kept = rc == 1 and b"hard links" in err or rc == 0 and (b"journal" in err or b"cannot be resumed" in err)
+    kept = rc == 1 and (b"hard links" in err or b"other names" in err) or \
+        rc == 0 and (b"journal" in err or b"cannot be resumed" in err)
     if rc not in expects(case, account.get("fired")) and not kept:
         return [f"exit {rc}"]
     asked = case.call == "syncfs" and case.n == 1  # of no descriptor: is it to be had?
