@@ -115,9 +115,12 @@ static const int filter_denied[] = {
 	SYS_keyctl, SYS_add_key, SYS_request_key, SYS_init_module, SYS_finit_module, SYS_delete_module,
 	SYS_kexec_load, SYS_open_by_handle_at, SYS_quotactl, SYS_swapon, SYS_swapoff, SYS_acct, SYS_reboot,
 	SYS_fanotify_init, SYS_inotify_add_watch, SYS_syslog, SYS_kcmp, SYS_shmget, SYS_semget, SYS_msgget,
-	SYS_mq_open, SYS_truncate, SYS_io_uring_setup,
+	SYS_mq_open, SYS_truncate, SYS_io_uring_setup, SYS_rt_sigqueueinfo, SYS_rt_tgsigqueueinfo,
 	SYS_settimeofday, SYS_clock_settime, SYS_clock_adjtime, SYS_adjtimex, SYS_sethostname,
 	SYS_setdomainname,
+#ifdef __GLIBC__ /* musl wakes its threads by it, glibc by tgkill, which says whose the thread is */
+	SYS_tkill,
+#endif
 #ifdef SYS_fork
 	SYS_fork, SYS_vfork,
 #endif
@@ -137,15 +140,27 @@ static const int filter_denied[] = {
 #define SYS_clone3 435
 #endif
 #define FILTER_OTHER_ABI 0x40000000u /* x32's numbers begin here, nobody else's reach it */
-#define FILTER_FIXED     16u
+#define FILTER_FIXED     24u
 
 #define LOAD(field)         BPF_STMT(BPF_LD | BPF_W | BPF_ABS, (uint32_t)offsetof(struct seccomp_data, field))
 #define ANSWER(code)        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | (code))
 #define PASS                BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW)
 #define WHEN(test, k, next) BPF_JUMP(BPF_JMP | (test) | BPF_K, (uint32_t)(k), 0, next)
 
+/* A call that passes when its first argument passes the test. The low half comes first on all machines that
+ * have a ZC_ISA_AUDIT, and is all that the kernel looks at of these. */
+static size_t filter_only(struct sock_filter *code, size_t at, int call, int test, uint32_t k)
+{
+	code[at++] = (struct sock_filter)WHEN(BPF_JEQ, call, 4);
+	code[at++] = (struct sock_filter)LOAD(args[0]);
+	code[at++] = (struct sock_filter)WHEN(test, k, 1);
+	code[at++] = (struct sock_filter)PASS;
+	code[at++] = (struct sock_filter)ANSWER(EPERM);
+	return at;
+}
+
 /* Threads are made by clone, whose flags can be looked at; clone3's cannot, and C libraries know what to do
- * without it. The low half of an argument comes first on all machines that have a ZC_ISA_AUDIT. */
+ * without it. Signals are for our own threads. */
 static size_t filter_write(struct sock_filter *code)
 {
 	size_t at = 0;
@@ -162,10 +177,9 @@ static size_t filter_write(struct sock_filter *code)
 		code[at++] = (struct sock_filter)WHEN(BPF_JEQ, filter_denied[i], 1);
 		code[at++] = (struct sock_filter)ANSWER(EPERM);
 	}
-	code[at++] = (struct sock_filter)WHEN(BPF_JEQ, SYS_clone, 3);
-	code[at++] = (struct sock_filter)LOAD(args[0]);
-	code[at++] = (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, CLONE_THREAD, 1, 0);
-	code[at++] = (struct sock_filter)ANSWER(EPERM);
+	at = filter_only(code, at, SYS_kill, BPF_JEQ, (uint32_t)getpid());
+	at = filter_only(code, at, SYS_tgkill, BPF_JEQ, (uint32_t)getpid());
+	at = filter_only(code, at, SYS_clone, BPF_JSET, CLONE_THREAD);
 	code[at++] = (struct sock_filter)PASS;
 	return at;
 }

@@ -79,6 +79,7 @@ static void try_processes(void)
 {
 	char word[] = "true";
 	char *const words[] = { word, NULL };
+	siginfo_t queued = { .si_code = SI_QUEUE };
 	pid_t child = fork();
 
 	if (child == 0) {
@@ -95,6 +96,9 @@ static void try_processes(void)
 		tell("exec", execv("/bin/true", words)); /* returns only when it fails */
 	}
 	tell("signal", kill(getppid(), 0));
+	tell("signal-group", kill(0, 0));
+	tell("signal-thread", syscall(SYS_tgkill, getppid(), getppid(), 0));
+	tell("signal-queue", syscall(SYS_rt_sigqueueinfo, getppid(), 0, &queued));
 	tell("ptrace", ptrace(PTRACE_TRACEME, 0, 0, 0));
 	tell("unshare", unshare(CLONE_FS));
 }
