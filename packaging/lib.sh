@@ -18,7 +18,7 @@ die() {
 # names joined by "+"). A check ending in .h is a header, one with a dash in front what clang must be able to
 # link with, one with an @ a module of the system's python; else a command, or several joined by "|".
 # The groups: build must be there; boost makes the program faster and may be missing; test is what
-# test/run wants on top.
+# test/run wants on top; peers is what bench/peers measures beside and with.
 package_table() {
 	cat <<'TABLE'
 build cc|gcc|clang         gcc              gcc                  gcc           gcc
@@ -62,6 +62,19 @@ test  python3              python3          python3              python        p
 test  perl                 perl             perl                 perl          perl
 test  @scipy           python3-scipy    python3-scipy        python-scipy  py3-scipy
 test  patch                patch            patch                patch         patch
+peers strace               strace           strace               strace        strace
+peers rsync                rsync            rsync                rsync         rsync
+peers rclone               rclone           rclone               rclone        rclone
+peers fio                  fio              fio                  fio           fio
+peers pv                   pv               pv                   pv            pv
+peers mbuffer              mbuffer          mbuffer              -             mbuffer
+peers nbdcopy              libnbd-bin       libnbd               -             -
+peers fpsync               fpart            fpart                -             -
+peers ddrescue             gddrescue        ddrescue             ddrescue      ddrescue
+peers dcfldd               dcfldd           -                    -             -
+peers xfs_io               xfsprogs         xfsprogs             xfsprogs      xfsprogs-extra
+peers mkfs.ext4            e2fsprogs        e2fsprogs            e2fsprogs     e2fsprogs
+peers mkfs.btrfs           btrfs-progs      btrfs-progs          btrfs-progs   btrfs-progs
 TABLE
 }
 
