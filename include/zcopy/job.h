@@ -72,6 +72,8 @@ enum zc_hash { /* --hash */
 	       ZC_HASH_CRC32C,
 	       ZC_HASH_SHA256,
 };
+/* What a digest of that kind has as hex. */
+size_t zc_hash_hex_len(enum zc_hash kind);
 /* Whether this build has it. */
 bool zc_hash_available(enum zc_hash kind);
 
@@ -139,8 +141,11 @@ struct zc_job_cfg {
 	bool inplace;
 	bool allow_mounted;
 	enum zc_sandbox sandbox;
-	bool verify;          /* each file is read back from storage before it gets its name      */
-	enum zc_hash hash;    /* of --verify and --manifest                                       */
+	bool verify;             /* each file is read back from storage before it gets its name      */
+	enum zc_hash hash;       /* of --verify and --manifest; alone, of one file: said and reported */
+	const char *expect_hash; /* the digest it has to have, by hash; hex, NULL: any; borrowed    */
+	bool expect_size;        /* it has to have expect_bytes                                      */
+	uint64_t expect_bytes;
 	const char *manifest; /* file for a list of digests, NULL: none; borrowed                 */
 	bool compare;         /* copy nothing: say what differs (zcopy verify)               */
 	enum zc_durability durability;
@@ -159,9 +164,11 @@ struct zc_job_cfg {
 	enum zc_huge huge;
 	uint64_t huge_bytes;
 	bool numa_off;
-	int numa_node;       /* ZC_NODE_ANY = auto: set it, zero is node 0          */
-	uint64_t pool_bytes; /* 0 = tuned                                           */
-	mode_t umask;        /* the process's, read by cli at start                 */
+	int numa_node;        /* ZC_NODE_ANY = auto: set it, zero is node 0          */
+	uint64_t pool_bytes;  /* 0 = tuned                                           */
+	struct zc_pace *pace; /* --limit: shared by all lanes; borrowed, NULL: none  */
+	bool stable;          /* no pages of a source are passed on, which may change after that */
+	mode_t umask;         /* the process's, read by cli at start                 */
 	/* what is said */
 	bool explain;
 	bool count_ahead;        /* somebody shows progress: trees are counted while they are copied */
@@ -224,6 +231,10 @@ struct zc_report {
 		const char *algorithm; /* "xxh3-128", "bytes" ...                          */
 		uint64_t mismatches;   /* items that were not as they should be            */
 	} verify;
+	struct {
+		const char *algorithm; /* NULL: nobody asked for a digest alone              */
+		char digest[65];       /* "": there was none                                 */
+	} hash;
 	struct {
 		uint64_t files, ranges, bytes;
 	} unread; /* --on-read-error: what copies have not got */

@@ -34,6 +34,7 @@ struct zc_progress {
 	_Atomic uint64_t resumed;     /* there already: of an earlier run      */
 	_Atomic uint64_t items_done;  /* names of trees that are done with     */
 	_Atomic uint64_t items_found; /* names of trees known by now           */
+	_Atomic uint32_t waiting;     /* enum zc_side of the call that runs, of streams; NONE: unknown */
 	struct zc_progress *sum;      /* where read and written count as well; NULL: nowhere */
 };
 
@@ -45,6 +46,27 @@ static inline void zc_progress_add(struct zc_progress *progress, uint64_t read, 
 	}
 }
 
+/* A call of this side begins, which may take as long as whoever is behind it likes. */
+static inline void zc_progress_wait(struct zc_progress *progress, enum zc_side side)
+{
+	for (; progress != NULL; progress = progress->sum) {
+		atomic_store_explicit(&progress->waiting, side, memory_order_relaxed);
+	}
+}
+
+/* ---- pace.c: --limit. One for all who copy, any number of threads. */
+
+struct zc_pace {
+	uint64_t bytes_per_second;
+	_Atomic uint64_t due_ns; /* when what was written so far should have been */
+};
+void zc_pace_init(struct zc_pace *pace, uint64_t bytes_per_second);
+/* How many of want_bytes may be written now, a multiple of align_bytes (a power of two) unless it is all of
+ * them; waits until that is any. 0: zc_stopped(). NULL is no limit. */
+uint64_t zc_pace_step(struct zc_pace *pace, uint64_t want_bytes, uint32_t align_bytes);
+/* They were accepted. NULL is fine. */
+void zc_pace_spend(struct zc_pace *pace, uint64_t bytes);
+
 struct zc_trip; /* one buffer's way through the buffer route */
 
 struct zc_kit {
@@ -55,6 +77,7 @@ struct zc_kit {
 	int pipe[2]; /* splice route: private pipe, opened on first use; -1 */
 	uint32_t pipe_bytes;
 	struct zc_progress *progress; /* never NULL                                     */
+	struct zc_pace *pace;         /* NULL: as fast as it goes                       */
 	struct zc_fallbacks *fallbacks;
 };
 struct zc_trip *zc_trips_alloc(unsigned count); /* free() it; NULL = no memory */

@@ -55,6 +55,10 @@ _zcopy()
 		--hugepages=auto|never|SIZE
 		--numa=auto|off|NODE
 		--pool=SIZE
+		--limit=RATE
+		--expect-size=SIZE
+		--expect-hash=ALG:HEX
+		--stable
 		--verbose
 		--debug
 		--quiet

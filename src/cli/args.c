@@ -342,6 +342,28 @@ static int check_parents(struct parse *parse)
 	return option_fail(parse, "with --parents, the destination must be a directory");
 }
 
+/* What is about the bytes of one file, and of no other. */
+static int parse_alone(struct parse *parse)
+{
+	const struct zc_job_cfg *job = &parse->args.job;
+	bool several = job->source_count > 1 || job->recursive || job->files_from;
+	const char *name = job->expect_size                       ? "--expect-size"
+	                   : job->expect_hash                     ? "--expect-hash"
+	                   : job->hash == ZC_HASH_AUTO            ? NULL
+	                   : job->verify || job->manifest != NULL ? NULL
+	                                                          : "--hash";
+
+	if (name && several) {
+		return option_fail(parse, "%s is about one file%s", name,
+		                   strcmp(name, "--hash") == 0 ? "; with --verify or --manifest about all"
+		                                               : "");
+	}
+	if (name && (job->attributes_only || job->make_hard_links || job->make_symlinks)) {
+		return option_fail(parse, "%s is about data, of which none is copied", name);
+	}
+	return 0;
+}
+
 static int parse_operands(struct parse *parse, int count, char **operands)
 {
 	struct zc_job_cfg *job = &parse->args.job;
@@ -371,6 +393,9 @@ static int parse_operands(struct parse *parse, int count, char **operands)
 		return option_fail(parse, "with --files-from there is one SOURCE, in which the names are");
 	}
 	err = parse->gnu_cp ? 0 : check_ends(parse);
+	if (err == 0) {
+		err = parse_alone(parse);
+	}
 	return err == 0 ? check_parents(parse) : err;
 }
 
@@ -406,6 +431,13 @@ static int parse_forced(struct parse *parse)
 		return option_fail(parse, "%s needs our buffers; --route=%s does without",
 		                   job->verify ? "--verify" : "--manifest", route);
 	}
+	if (job->hash != ZC_HASH_AUTO && kernel && job->route != ZC_ROUTE_REFLINK) {
+		return option_fail(parse, "%s needs our buffers; --route=%s does without",
+		                   job->expect_hash ? "--expect-hash" : "--hash", route);
+	}
+	if (job->stable && (job->route == ZC_ROUTE_SPLICE || job->route == ZC_ROUTE_SENDFILE)) {
+		return option_fail(parse, "--stable passes no pages on, which --route=%s does", route);
+	}
 	if (job->on_read_error != ZC_ON_READ_ERROR_FAIL && (kernel || job->reflink == ZC_WHEN_ALWAYS)) {
 		return option_fail(parse, "--on-read-error needs our buffers; --%s%s does without",
 		                   kernel ? "route=" : "reflink=always", kernel ? route : "");
@@ -414,7 +446,8 @@ static int parse_forced(struct parse *parse)
 		return option_fail(parse, "--sandbox allows no io_uring; leave out --engine=uring");
 	}
 	if (!zc_hash_available(job->hash)) {
-		return option_fail(parse, "--hash=xxh3 is not in this build");
+		return option_fail(parse, "%s is not in this build",
+		                   job->expect_hash ? "xxh3" : "--hash=xxh3");
 	}
 	if (job->manifest && (*job->manifest == '\0' || !strcmp(job->manifest, "-"))) {
 		return option_fail(parse, "--manifest wants the name of a file");
@@ -514,6 +547,12 @@ static int parse_together(struct parse *parse)
 	if (job->resume && job->durability == ZC_DURABILITY_AUTO) {
 		/* what has its whole size is taken for finished: it has to be, also after a power cut */
 		job->durability = ZC_DURABILITY_DATA;
+	}
+	if (job->expect_hash && job->hash != ZC_HASH_AUTO && job->hash != parse->expect_kind) {
+		return option_fail(parse, "--hash and --expect-hash name two digests; there can be one");
+	}
+	if (job->expect_hash) {
+		job->hash = parse->expect_kind;
 	}
 	err = parse_backup(parse);
 	if (err == 0) {

@@ -29,6 +29,7 @@ struct zc_args {
 	enum zc_progress_mode progress;
 	const char *report_path; /* NULL = no report, "-" = standard output; borrowed         */
 	bool stats;
+	uint64_t limit_bytes;     /* a second; 0 is no limit. main's to make job.pace of */
 	struct zc_filter *filter; /* job.filter's owner; NULL is none */
 	const char *warning;      /* NULL, or a line for the user before the copy; lives for ever */
 };

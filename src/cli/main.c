@@ -15,6 +15,7 @@
  *             name | small.c the short way | links.c hard links | census.c counts ahead | filter.c
  *             verify.c compare.c pairs.c two trees | check.c hash.c manifest.c | report.c what happened
  *   route     reflink.c cfr.c sendfile.c splice.c: the kernel moves a span | buffer.c: our buffers do
+ *             pace.c --limit
  *   endpoint  file.c stream.c synth.c: what an end is and which request moves its bytes
  *   engine    uring.c | sync.c: perform requests, pulled completions
  *   mem       page.c huge page ladder | topo.c NUMA | pool.c buffers of one lane
@@ -188,6 +189,7 @@ static int main_copy(struct zc_args *args, uint64_t started_ns)
 {
 	struct zc_progress counters = { 0 };
 	struct progress progress;
+	struct zc_pace pace;
 	struct zc_job *job;
 	struct zc_report *report;
 	bool stdout_is_end = output_stdout_is_an_end(&args->job);
@@ -196,6 +198,10 @@ static int main_copy(struct zc_args *args, uint64_t started_ns)
 
 	if (status != 0) {
 		return status;
+	}
+	if (args->limit_bytes != 0) {
+		zc_pace_init(&pace, args->limit_bytes);
+		args->job.pace = &pace;
 	}
 	if (zc_job_open(&job, &args->job, &counters) < 0) {
 		fprintf(stderr, "%s: out of memory\n", main_name);
@@ -211,6 +217,7 @@ static int main_copy(struct zc_args *args, uint64_t started_ns)
 	}
 	progress_stop(&progress);
 	zc_job_finish(job);
+	progress_no_signal();
 	if (report->words_lost) {
 		fprintf(stderr, "%s: out of memory: not every error could be said\n", main_name);
 	}

@@ -81,7 +81,7 @@ static const struct word sandbox_words[] = {
 	{ "off", ZC_SANDBOX_OFF },
 	{ NULL, 0 },
 };
-static const struct word hash_words[] = {
+const struct word option_hash_words[] = {
 	{ "xxh3", ZC_HASH_XXH3 },
 	{ "crc32c", ZC_HASH_CRC32C },
 	{ "sha256", ZC_HASH_SHA256 },
@@ -240,8 +240,8 @@ static const struct option_row option_rows[] = {
 	{ .name = "verify", .own = true, .apply = set_flag, .field = JOB(verify),
 	  .help = "read each file back from storage and compare\nbefore it gets its name; status 4 when it differs" },
 	{ .name = "hash", .own = true, .has_arg = required_argument, .apply = set_word, .field = JOB(hash),
-	  .words = hash_words,
-	  .help = "by which digest" },
+	  .words = option_hash_words,
+	  .help = "by which digest; alone: say that of the one file\nthat is copied, taken from the bytes as they pass" },
 	{ .name = "manifest", .own = true, .has_arg = required_argument,
 	  .apply = set_text, .field = JOB(manifest), .arg = "FILE",
 	  .help = "when done, FILE has a digest of each file copied,\nas sha256sum writes them" },
@@ -297,6 +297,21 @@ static const struct option_row option_rows[] = {
 	  .apply = set_size, .field = JOB(pool_bytes),
 	  .arg = "SIZE", .min = 4 * ZC_KIB, .max = 64 * ZC_GIB, .range = "a multiple of 4K from 4K to 64G",
 	  .help = "memory of all buffers together, 4K to 64G" },
+
+	{ .help = "Streams:" },
+	{ .name = "limit", .own = true, .has_arg = required_argument,
+	  .apply = set_size, .field = ARGS(limit_bytes),
+	  .arg = "RATE", .min = 1, .max = ZC_GIB * ZC_KIB, .range = "bytes a second from 1 to 1T",
+	  .help = "write at most RATE bytes a second" },
+	{ .name = "expect-size", .own = true, .has_arg = required_argument,
+	  .apply = set_expect_size, .arg = "SIZE", .range = "a size",
+	  .help = "SOURCE has to have that size: else status 4, and\nthe file does not get its name" },
+	{ .name = "expect-hash", .own = true, .has_arg = required_argument,
+	  .apply = set_expect_hash, .arg = "ALG:HEX",
+	  .range = "xxh3:HEX, crc32c:HEX or sha256:HEX",
+	  .help = "likewise, that digest" },
+	{ .name = "stable", .own = true, .apply = set_flag, .field = JOB(stable),
+	  .help = "pass no page of a file on that may change yet" },
 
 	{ .help = "What is said:" },
 	{ .letter = 'v', .name = "verbose", .apply = set_flag, .field = JOB(verbose),

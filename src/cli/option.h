@@ -46,6 +46,7 @@ struct parse {
 	struct rule *rules;         /* of the heap; zc_args_parse's to free */
 	unsigned rule_count;
 	bool engine_given;
+	enum zc_hash expect_kind; /* of --expect-hash */
 	bool jobs_given;
 	char subject[32]; /* what the value at hand belongs to: "--engine", "ZCOPY_ENGINE"   */
 	char shown[200];  /* option_quoted()'s                                              */
@@ -73,6 +74,7 @@ struct option_row {
 	int has_arg;       /* getopt's no_argument, required_argument, optional_argument  */
 };
 
+extern const struct word option_hash_words[];
 /* NULL behind the last. */
 const struct option_row *option_at(size_t i);
 
@@ -97,6 +99,8 @@ int set_flag(struct parse *parse, const struct option_row *row, const char *arg)
 int set_value(struct parse *parse, const struct option_row *row, const char *arg);
 int set_text(struct parse *parse, const struct option_row *row, const char *arg);
 int set_word(struct parse *parse, const struct option_row *row, const char *arg);
+int set_expect_size(struct parse *parse, const struct option_row *row, const char *arg);
+int set_expect_hash(struct parse *parse, const struct option_row *row, const char *arg);
 int set_resume(struct parse *parse, const struct option_row *row, const char *arg);
 int set_count(struct parse *parse, const struct option_row *row, const char *arg);
 int set_size(struct parse *parse, const struct option_row *row, const char *arg);

@@ -15,6 +15,7 @@
 
 #define TICK_NS       200000000ull
 #define SHOW_AFTER_NS 1000000000ull
+#define STALLED_NS    500000000ull
 /* auto: smaller copies are over before anybody could read a bar */
 #define WORTH_BYTES (64 * ZC_MIB)
 
@@ -47,6 +48,100 @@ static uint64_t progress_total(const struct zc_job_cfg *cfg, bool *ret_trees)
 	return total;
 }
 
+/* ---- SIGUSR1: one line at once, whatever the program waits for */
+
+static struct zc_progress *progress_shown; /* what the handler reads; NULL: nothing to tell */
+static uint64_t progress_began_ns;
+
+struct line {
+	char text[160];
+	size_t len;
+};
+
+static void line_text(struct line *line, const char *text)
+{
+	while (*text != '\0' && line->len < sizeof(line->text)) {
+		line->text[line->len++] = *text++;
+	}
+}
+
+/* printf may not be called in a handler. */
+static void line_number(struct line *line, uint64_t value)
+{
+	char digits[21];
+	size_t at = sizeof(digits) - 1;
+
+	digits[at] = '\0';
+	do {
+		digits[--at] = (char)('0' + value % 10);
+		value /= 10;
+	} while (value > 0);
+	line_text(line, digits + at);
+}
+
+static const char *progress_waits_for(const struct zc_progress *counters)
+{
+	switch (atomic_load_explicit(&counters->waiting, memory_order_relaxed)) {
+	case ZC_SIDE_SRC:
+		return "producer";
+	case ZC_SIDE_DST:
+		return "consumer";
+	default:
+		return NULL;
+	}
+}
+
+static void progress_on_signal(int number)
+{
+	const struct zc_progress *counters = progress_shown;
+	struct line line = { .len = 0 };
+	const char *side;
+	uint64_t ms;
+	int saved = errno;
+
+	(void)number;
+	if (counters == NULL) {
+		return;
+	}
+	ms = (zc_now_ns() - progress_began_ns) / 1000000;
+	side = progress_waits_for(counters);
+	line_text(&line, "zcopy: ");
+	line_number(&line, atomic_load_explicit(&counters->read, memory_order_relaxed));
+	line_text(&line, " bytes read, ");
+	line_number(&line, atomic_load_explicit(&counters->written, memory_order_relaxed));
+	line_text(&line, " written in ");
+	line_number(&line, ms / 1000);
+	line_text(&line, ".");
+	line_number(&line, ms / 100 % 10);
+	line_text(&line, " s");
+	if (side != NULL) {
+		line_text(&line, ", waiting for ");
+		line_text(&line, side);
+	}
+	line_text(&line, "\n");
+	(void)!write(STDERR_FILENO, line.text, line.len);
+	errno = saved;
+}
+
+static void progress_on_request(struct zc_progress *counters, uint64_t started_ns)
+{
+	const struct sigaction action = { .sa_handler = progress_on_signal, .sa_flags = SA_RESTART };
+	struct sigaction old;
+
+	if (sigaction(SIGUSR1, NULL, &old) == 0 && old.sa_handler != SIG_IGN) {
+		progress_shown = counters;
+		progress_began_ns = started_ns;
+		sigaction(SIGUSR1, &action, NULL);
+	}
+}
+
+void progress_no_signal(void)
+{
+	progress_shown = NULL;
+}
+
+/* ---- the bar, and objects */
+
 static bool progress_in_foreground(void)
 {
 	return tcgetpgrp(STDERR_FILENO) == getpgrp();
@@ -69,8 +164,16 @@ static void progress_rate(struct progress *progress, uint64_t now_ns, uint64_t w
 	double now = seconds > 0 ? (double)more / seconds : 0;
 
 	progress->rate = progress->last_ns == progress->started_ns ? now : progress->rate * 0.7 + now * 0.3;
+	progress->still_ns = more > 0 ? now_ns : progress->still_ns;
 	progress->last_ns = now_ns;
 	progress->last_written = written;
+}
+
+/* Whom nothing has come from, or gone to, for a while; NULL: bytes move. */
+static const char *progress_stalled(const struct progress *progress)
+{
+	return progress->last_ns - progress->still_ns < STALLED_NS ? NULL
+	                                                           : progress_waits_for(progress->counters);
 }
 
 static void progress_json(const struct progress *progress, uint64_t now_ns)
@@ -78,6 +181,7 @@ static void progress_json(const struct progress *progress, uint64_t now_ns)
 	const struct zc_progress *counters = progress->counters;
 	uint64_t total = atomic_load_explicit(&counters->total, memory_order_relaxed);
 	uint64_t resumed = atomic_load_explicit(&counters->resumed, memory_order_relaxed);
+	const char *stalled = progress_stalled(progress);
 
 	fprintf(stderr, "{\"seconds\":%.3f,\"read\":%" PRIu64 ",\"written\":%" PRIu64 ",\"durable\":%" PRIu64,
 	        (double)(now_ns - progress->started_ns) / 1e9,
@@ -95,6 +199,9 @@ static void progress_json(const struct progress *progress, uint64_t now_ns)
 		        atomic_load_explicit(&counters->items_done, memory_order_relaxed),
 		        atomic_load_explicit(&counters->items_found, memory_order_relaxed));
 	}
+	if (stalled != NULL) {
+		fprintf(stderr, ",\"waiting_for\":\"%s\"", stalled);
+	}
 	fprintf(stderr, ",\"rate\":%.0f}\n", progress->rate);
 	fflush(stderr);
 }
@@ -111,6 +218,7 @@ static void progress_bar(struct progress *progress)
 	char rate_text[16];
 	char share[64] = "";
 	char items[64] = "";
+	const char *stalled = progress_stalled(progress);
 	uint64_t done = atomic_load_explicit(&counters->items_done, memory_order_relaxed);
 	uint64_t found = atomic_load_explicit(&counters->items_found, memory_order_relaxed);
 
@@ -126,11 +234,12 @@ static void progress_bar(struct progress *progress)
 		snprintf(items, sizeof(items), "%" PRIu64 " of %" PRIu64 " items  ", done,
 		         zc_max_u64(done, found));
 	}
-	fprintf(stderr, "\r\033[K%s%s%s/s  read %s  written %s  durable %s", share, items,
+	fprintf(stderr, "\r\033[K%s%s%s/s  read %s  written %s  durable %s%s%s", share, items,
 	        zc_format_size(rate_text, zc_clamp_u64(progress->rate)),
 	        zc_format_size(read_text, atomic_load_explicit(&counters->read, memory_order_relaxed)),
 	        zc_format_size(written_text, written),
-	        zc_format_size(durable_text, atomic_load_explicit(&counters->durable, memory_order_relaxed)));
+	        zc_format_size(durable_text, atomic_load_explicit(&counters->durable, memory_order_relaxed)),
+	        stalled != NULL ? "  waiting for " : "", stalled != NULL ? stalled : "");
 	fflush(stderr);
 	progress->shown = true;
 }
@@ -182,8 +291,12 @@ void progress_start(struct progress *progress, struct zc_args *args, struct zc_p
 		.counters = counters,
 		.started_ns = started_ns,
 		.last_ns = started_ns,
+		.still_ns = started_ns,
 		.mode = args->progress,
 	};
+	if (!args->job.gnu_cp) {
+		progress_on_request(counters, started_ns);
+	}
 	if (args->progress == ZC_PROGRESS_NEVER || args->job.dry_run ||
 	    (args->progress == ZC_PROGRESS_AUTO && (args->job.quiet || !isatty(STDERR_FILENO)))) {
 		return;

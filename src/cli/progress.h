@@ -21,9 +21,13 @@ struct progress {
 	enum zc_progress_mode mode;
 	uint64_t last_ns; /* of the rate shown */
 	uint64_t last_written;
-	double rate; /* bytes per second, smoothed */
+	double rate;       /* bytes per second, smoothed */
+	uint64_t still_ns; /* since when nothing has moved */
 };
 
+/* SIGUSR1 says how far the copy is from here on until progress_no_signal, also where there is no bar; not
+ * where it was ignored before us, and not for a cp. Called by progress_start. */
+void progress_no_signal(void);
 /* Asks the job to count trees ahead when there is something to show. Starts nothing when nothing is to be
  * shown: not a tty, quiet, or a copy that will be over at once. */
 void progress_start(struct progress *progress, struct zc_args *args, struct zc_progress *counters,

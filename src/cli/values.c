@@ -164,6 +164,41 @@ int set_size(struct parse *parse, const struct option_row *row, const char *arg)
 	return 0;
 }
 
+int set_expect_size(struct parse *parse, const struct option_row *row, const char *arg)
+{
+	if (zc_parse_size(arg, &parse->args.job.expect_bytes) != 0) {
+		return option_fail_value(parse, row, NULL, "invalid", arg);
+	}
+	parse->args.job.expect_size = true;
+	return 0;
+}
+
+/* ALG:HEX, as many digits as that digest has. */
+int set_expect_hash(struct parse *parse, const struct option_row *row, const char *arg)
+{
+	const char *hex = strchr(arg, ':');
+	char name[16];
+	const struct word *word = option_hash_words;
+
+	snprintf(name, sizeof(name), "%.*s", hex == NULL ? 0 : (int)(hex - arg), arg);
+	while (word->name && strcmp(word->name, name) != 0) {
+		word++;
+	}
+	if (!word->name) {
+		return option_fail_value(parse, row, NULL, "invalid", arg);
+	}
+	hex++;
+	if (strlen(hex) != zc_hash_hex_len((enum zc_hash)word->value) ||
+	    hex[strspn(hex, "0123456789abcdefABCDEF")] != '\0') {
+		return option_fail(parse, "invalid argument '%s' for '%s': a %s digest has %zu hex digits",
+		                   option_quoted(parse, arg), parse->subject, name,
+		                   zc_hash_hex_len((enum zc_hash)word->value));
+	}
+	parse->expect_kind = (enum zc_hash)word->value;
+	parse->args.job.expect_hash = hex;
+	return 0;
+}
+
 /* ---- how bytes move */
 
 int set_engine(struct parse *parse, const struct option_row *row, const char *arg)

@@ -29,15 +29,53 @@ static bool check_can_read_back(const struct item *item)
 	return item->dst_uri.kind == ZC_END_PATH && (item->dst.shape.caps & (ZC_CAP_REG | ZC_CAP_BLOCK));
 }
 
+/* The digest itself is wanted, of the only file. */
+static bool check_is_alone(const struct zc_job_cfg *cfg)
+{
+	return cfg->hash != ZC_HASH_AUTO && !cfg->verify && cfg->manifest == NULL;
+}
+
+bool check_is_asked(const struct zc_job_cfg *cfg)
+{
+	return cfg->verify || cfg->manifest != NULL || check_is_alone(cfg);
+}
+
+static bool check_is_size_wrong(const struct item *item, uint64_t bytes)
+{
+	return item->cfg->expect_size && bytes != item->cfg->expect_bytes;
+}
+
+static int check_fail_size(struct item *item, uint64_t bytes)
+{
+	uint64_t expected = item->cfg->expect_bytes;
+	char what[120];
+
+	if (bytes > expected && item->src.shape.size_bytes == ZC_SIZE_UNKNOWN) {
+		snprintf(what, sizeof(what), "has more than the expected %llu bytes",
+		         (unsigned long long)expected);
+	} else {
+		snprintf(what, sizeof(what), "has %llu bytes, not %llu as expected",
+		         (unsigned long long)bytes, (unsigned long long)expected);
+	}
+	return item_fail(item, ZC_SIDE_SRC, ZC_STATUS_MISMATCH, "expect-size", -EBADMSG, what, NULL);
+}
+
 int check_begin(struct item *item)
 {
 	const struct zc_job_cfg *cfg = item->cfg;
+	uint64_t size = item->src.shape.size_bytes;
 	int res;
 
-	if ((!cfg->verify && item->manifest == NULL) || cfg->attributes_only) {
+	if (cfg->attributes_only) {
 		return 0;
 	}
-	if (!check_can_read_back(item)) {
+	if (size != ZC_SIZE_UNKNOWN && check_is_size_wrong(item, size)) {
+		return check_fail_size(item, size);
+	}
+	if (!cfg->verify && item->manifest == NULL && !check_is_alone(cfg)) {
+		return 0;
+	}
+	if (!check_can_read_back(item) && !check_is_alone(cfg)) {
 		return cfg->verify ? item_fail(item, ZC_SIDE_DST, ZC_STATUS_USAGE, "open", -EOPNOTSUPP,
 		                               "cannot be read back, as --verify wants", NULL)
 		                   : 0;
@@ -110,21 +148,42 @@ int check_restart(struct item *item)
 	return item->resumed_bytes > 0 ? check_source(item, item->resumed_bytes) : 0;
 }
 
+static int check_expected(struct item *item)
+{
+	const struct zc_job_cfg *cfg = item->cfg;
+	char what[200];
+
+	if (check_is_size_wrong(item, item->total_bytes)) {
+		return check_fail_size(item, item->total_bytes);
+	}
+	if (cfg->expect_hash != NULL && strcasecmp(cfg->expect_hash, item->digest) != 0) {
+		snprintf(what, sizeof(what), "has the %s %s, not %s as expected", hash_name(cfg->hash),
+		         item->digest, cfg->expect_hash);
+		return item_fail(item, ZC_SIDE_SRC, ZC_STATUS_MISMATCH, "expect-hash", -EBADMSG, what, NULL);
+	}
+	return 0;
+}
+
 /* Blocks that are shared never passed our buffers. */
 int check_digest(struct item *item)
 {
 	int res = 0;
 
 	if (item->hash == NULL) {
-		return 0;
+		return check_expected(item);
 	}
 	if (item->moved[ZC_ROUTE_REFLINK] > 0) {
 		res = check_source(item, item->total_bytes);
 	}
-	if (res == 0) {
-		hash_end(item->hash, item->total_bytes, item->digest);
+	if (res < 0) {
+		return res;
 	}
-	return res;
+	hash_end(item->hash, item->total_bytes, item->digest);
+	if (check_is_alone(item->cfg)) {
+		item->report->hash.algorithm = hash_name(item->cfg->hash);
+		snprintf(item->report->hash.digest, sizeof(item->report->hash.digest), "%s", item->digest);
+	}
+	return check_expected(item);
 }
 
 /* ---- reading back */
@@ -428,6 +487,13 @@ static const char *check_name(const struct item *item, const char *path)
 
 void check_list(struct item *item)
 {
+	if (item->hash != NULL && check_is_alone(item->cfg) && item->cfg->expect_hash == NULL) {
+		enum zc_side side = item->dst_uri.kind == ZC_END_PATH ? ZC_SIDE_DST : ZC_SIDE_SRC;
+		char quoted[1200];
+
+		report_say(item->report, ZC_MSG_SAY, "%s  %s", item->digest,
+		           zc_quote(quoted, sizeof(quoted), item_text(item, side)));
+	}
 	if (item->hash != NULL && item->manifest != NULL) {
 		manifest_add(item->manifest, item->digest, check_name(item, item_text(item, ZC_SIDE_DST)));
 	}

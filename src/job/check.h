@@ -5,6 +5,8 @@
 
 #include "item.h"
 
+/* Are the bytes of files to be hashed as they pass? */
+bool check_is_asked(const struct zc_job_cfg *cfg);
 /* Once both ends are open: does this item want a digest? Makes item->hash. 0, or -errno and said: also when
  * --verify is asked of an end that cannot be read back. */
 int check_begin(struct item *item);

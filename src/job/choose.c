@@ -15,6 +15,7 @@
 #include <stdarg.h>
 #include <string.h>
 
+#include "check.h"
 #include "report.h"
 #include "split.h"
 
@@ -165,7 +166,7 @@ static bool choose_is_cold(const struct chooser *ch)
 /* Blocks that are shared are read once more; all else has to pass our buffers. */
 static bool choose_is_hashed(const struct chooser *ch)
 {
-	return ch->cfg->verify || ch->cfg->manifest != NULL;
+	return check_is_asked(ch->cfg);
 }
 
 /* Files both: is it our buffers that shall move them? */
@@ -248,6 +249,7 @@ static const char *choose_split_unfit(const struct chooser *ch)
 {
 	return ch->size_bytes < SPLIT_BYTES_MIN        ? "less than 32 MiB"
 	       : ch->cfg->jobs != 0                    ? "as asked"
+	       : ch->cfg->pace != NULL                 ? "the rate is limited"
 	       : ch->cfg->pool_bytes != 0              ? "the memory is limited"
 	       : !(ch->dst->shape.caps & ZC_CAP_FRESH) ? "written in place"
 	       : !choose_is_on(ch->dst, "ext4")        ? "more pays on ext4 only"
@@ -303,7 +305,7 @@ static void choose_stream_routes(struct chooser *ch)
 	bool tiny = ch->size_bytes <= SMALL_BYTES;
 
 	if (ch->cfg->engine == ZC_ENGINE_AUTO && ch->cfg->sparse != ZC_WHEN_ALWAYS && !choose_is_hashed(ch) &&
-	    !choose_is_rescue(ch) && ch->cfg->direct != ZC_WHEN_ALWAYS && !tiny &&
+	    !choose_is_rescue(ch) && ch->cfg->direct != ZC_WHEN_ALWAYS && !tiny && !ch->cfg->stable &&
 	    (caps & (ZC_CAP_PIPE | ZC_CAP_SOCK))) {
 		if (ch->dst->shape.caps & ZC_CAP_SOCK) {
 			choose_kernel(ch, ZC_ROUTE_SENDFILE);
@@ -314,6 +316,7 @@ static void choose_stream_routes(struct chooser *ch)
 	               ch->choice->kernel_count > 0 ? zc_route_name(ch->choice->kernel[0]) : "buffer",
 	               ch->choice->kernel_count > 0 ? "pages can be passed to or from a pipe or socket"
 	               : tiny                       ? "too small for anything else"
+	               : ch->cfg->stable            ? "no pages are passed on, as asked"
 	                                            : "these ends take plain reads and writes");
 }
 
@@ -548,6 +551,11 @@ int choose(struct choice *ret_choice, const struct zc_job_cfg *cfg, struct zc_en
 		return res;
 	}
 	choose_lane(&ch);
+	if (cfg->pace != NULL) {
+		char rate[16];
+
+		choose_explain(&ch, "limit: %s/s", zc_format_size(rate, cfg->pace->bytes_per_second));
+	}
 	*ret_choice = choice;
 	return 0;
 }

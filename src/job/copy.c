@@ -278,6 +278,10 @@ static int pass_data(struct pass *pass, struct zc_span *span)
 	int res;
 
 	pass_align(pass, span);
+	if (item->cfg->expect_size && item->cfg->expect_bytes < UINT64_MAX - 1 &&
+	    span->len_bytes == ZC_SIZE_UNKNOWN) { /* one byte more is too many */
+		span->len_bytes = item->cfg->expect_bytes + 1 - span->off_bytes;
+	}
 	leg.span = *span;
 	res = item->rescue != NULL ? pass_rescue(pass, &leg) : pass_move(pass, &leg);
 	pass->at_bytes = span->off_bytes + leg.done_bytes;
@@ -384,13 +388,21 @@ static int pass_span(struct pass *pass, struct zc_span *span)
 	return res;
 }
 
+/* It is not what was expected, whatever may follow. */
+static bool pass_is_too_long(const struct pass *pass)
+{
+	const struct zc_job_cfg *cfg = pass->item->cfg;
+
+	return cfg->expect_size && pass->at_bytes > cfg->expect_bytes;
+}
+
 /* Everything from at_bytes to the source's end. */
 static int pass_spans(struct pass *pass)
 {
 	struct item *item = pass->item;
 
 	pass->stop_bytes = resume_next(item, pass->at_bytes);
-	while (!pass->eof) {
+	while (!pass->eof && !pass_is_too_long(pass)) {
 		struct zc_span span;
 		int res;
 
@@ -792,6 +804,7 @@ int copy_item(struct item *item)
 	stuck_watch(item->src.shape.fd, item->src.shape.dev);
 	stuck_watch(item->dst.shape.fd, item->dst.shape.dev);
 	item->lane->kit.progress = &share;
+	item->lane->kit.pace = item->cfg->pace;
 	res = copy_passes(item, &pass, &now, &changed);
 	if (res == 0 && changed) {
 		res = copy_changed(&pass, &now);

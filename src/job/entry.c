@@ -248,7 +248,8 @@ static bool entry_short(struct worker *worker, struct node *node, const struct o
 		close(fd);
 		return false;
 	}
-	if (st.st_size <= SMALL_BYTES && (uint64_t)st.st_blocks * 512 >= (uint64_t)st.st_size &&
+	if (st.st_size <= SMALL_BYTES && tree->cfg->pace == NULL &&
+	    (uint64_t)st.st_blocks * 512 >= (uint64_t)st.st_size &&
 	    (tree->links == NULL || (st.st_nlink == 1 && tree->cfg->deref != ZC_DEREF_ALWAYS)) &&
 	    (tree->cfg->gnu_cp || !tree->no_tmpfile) && (!tree->durable || group_takes(worker, node))) {
 		res = small_copy(worker, node, dir, name, fd, &st);

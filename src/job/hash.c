@@ -96,6 +96,18 @@ bool zc_hash_available(enum zc_hash kind)
 	return kind != ZC_HASH_XXH3 || ZC_HAVE_XXHASH;
 }
 
+size_t zc_hash_hex_len(enum zc_hash kind)
+{
+	switch (hash_kind(kind)) {
+	case ZC_HASH_CRC32C:
+		return 8;
+	case ZC_HASH_SHA256:
+		return 2 * (size_t)SHA256_BYTES;
+	default:
+		return 32;
+	}
+}
+
 enum zc_hash hash_kind(enum zc_hash kind)
 {
 	if (kind != ZC_HASH_AUTO) {

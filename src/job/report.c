@@ -437,6 +437,16 @@ static void report_resumed(const struct zc_report *report, struct zc_json *json)
 	}
 }
 
+static void report_hash(const struct zc_report *report, struct zc_json *json)
+{
+	if (report->hash.algorithm != NULL) {
+		zc_json_open(json, "hash", '{');
+		zc_json_str(json, "algorithm", report->hash.algorithm);
+		zc_json_str(json, "digest", report->hash.digest);
+		zc_json_close(json, '}');
+	}
+}
+
 static void report_verify(const struct zc_report *report, struct zc_json *json)
 {
 	if (report->verify.mode == NULL) {
@@ -464,6 +474,7 @@ int zc_report_write(const struct zc_report *report, FILE *file, uint64_t total_n
 	report_seconds(report, &json, total_ns);
 	report_routes(report, &json);
 	report_machine(report, &json);
+	report_hash(report, &json);
 	report_verify(report, &json);
 	report_resumed(report, &json);
 	if (report->durability != NULL) {
@@ -512,6 +523,9 @@ void zc_report_print(const struct zc_report *report, FILE *file, uint64_t total_
 		fprintf(file, "zcopy: resumed: %s of %llu files were there\n",
 		        zc_format_size(data, report->resumed.bytes),
 		        (unsigned long long)report->resumed.files);
+	}
+	if (report->hash.algorithm != NULL) {
+		fprintf(file, "zcopy: %s %s\n", report->hash.algorithm, report->hash.digest);
 	}
 	if (mode != NULL) {
 		fprintf(file, "zcopy: verified (%s, %s): %llu differ\n", mode, report->verify.algorithm,

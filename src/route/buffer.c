@@ -107,9 +107,21 @@ static void run_fail(struct run *run, int code, enum zc_side side, const char *o
 	zc_err_set(&run->leg->err, code, side, op, off);
 }
 
+/* Of streams one call at a time may take for ever: whose? */
+static void run_note_waiting(struct run *run)
+{
+	if (run->src_stream || run->dst_stream) {
+		zc_progress_wait(run->kit->progress, run->reading > 0 && run->writing == 0 ? ZC_SIDE_SRC
+		                                     : run->reading == 0                   ? ZC_SIDE_DST
+		                                     : zc_pool_free_count(run->pool) > 0   ? ZC_SIDE_SRC
+		                                                                           : ZC_SIDE_DST);
+	}
+}
+
 static void run_flush(struct run *run)
 {
 	if (run->batch_count > 0) {
+		run_note_waiting(run);
 		zc_engine_submit(run->kit->engine, run->batch, run->batch_count);
 		run->batch_count = 0;
 	}
@@ -187,6 +199,7 @@ static void trip_keep_tail(struct run *run, struct zc_trip *trip)
 static void trip_write(struct run *run, struct zc_trip *trip)
 {
 	struct zc_end *dst = run->leg->dst;
+	uint32_t align = dst->direct ? dst->shape.align_bytes : 1;
 	uint32_t len = trip->len_bytes - trip->at_bytes;
 
 	if (run->leg->sparse_bytes != 0 && dst->ops->hole != NULL) {
@@ -196,14 +209,16 @@ static void trip_write(struct run *run, struct zc_trip *trip)
 		trip_end(run, trip);
 		return;
 	}
-	if (dst->direct) {
-		uint32_t whole = (uint32_t)zc_align_down(len, dst->shape.align_bytes);
-
-		if (whole == 0) {
-			trip_keep_tail(run, trip);
-			return;
-		}
-		len = whole;
+	len = (uint32_t)zc_align_down(len, align);
+	if (len == 0) {
+		trip_keep_tail(run, trip);
+		return;
+	}
+	len = (uint32_t)zc_pace_step(run->kit->pace, len, align);
+	if (len == 0) {
+		run_fail(run, -ECANCELED, ZC_SIDE_NONE, "write", trip->off_bytes + trip->at_bytes);
+		trip_end(run, trip);
+		return;
 	}
 	trip->req = (struct zc_req){
 		.op = ZC_OP_WRITE,
@@ -248,6 +263,7 @@ static void run_write_done(struct run *run, struct zc_trip *trip)
 	trip->at_bytes += done;
 	leg->done_bytes += done;
 	zc_progress_add(run->kit->progress, 0, done);
+	zc_pace_spend(run->kit->pace, done);
 	if (trip->req.err < 0 && !run_undirect(run, trip, leg->dst, "write")) {
 		run_fail(run, trip->req.err, ZC_SIDE_DST, "write", trip->off_bytes + trip->at_bytes);
 	}

@@ -33,15 +33,15 @@ static int cfr_move(struct zc_kit *kit, struct zc_leg *leg)
 	while (!kernel_done(leg)) {
 		off64_t src_off = kernel_off(leg->src, leg);
 		off64_t dst_off = kernel_off(leg->dst, leg);
+		size_t want = kernel_step(kit, leg);
 		ssize_t res;
 
 		if (zc_stopped()) {
 			return kernel_fail(leg, ZC_SIDE_NONE, "copy_file_range", -ECANCELED);
 		}
-		res = copy_file_range(leg->src->shape.fd, &src_off, leg->dst->shape.fd, &dst_off,
-		                      kernel_step(leg), 0);
+		res = copy_file_range(leg->src->shape.fd, &src_off, leg->dst->shape.fd, &dst_off, want, 0);
 		if (res > 0) {
-			kernel_count(kit, leg, (size_t)res);
+			kernel_moved(kit, leg, (size_t)res);
 			continue;
 		}
 		if (res == 0) {

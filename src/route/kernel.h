@@ -10,10 +10,12 @@
  * glibc 2.41 and 2.42 cut lengths over 2 GiB wrongly, and the kernel clamps them anyway. */
 #define KERNEL_STEP_BYTES (64 * ZC_MIB)
 
-/* What is left of the span, at most a step. */
-static inline size_t kernel_step(const struct zc_leg *leg)
+/* What is left of the span, at most a step, or what --limit lets pass now: 0 after zc_stopped(). */
+static inline size_t kernel_step(const struct zc_kit *kit, const struct zc_leg *leg)
 {
-	return (size_t)zc_min_u64(leg->span.len_bytes - leg->done_bytes, KERNEL_STEP_BYTES);
+	uint64_t left = leg->span.len_bytes - leg->done_bytes;
+
+	return (size_t)zc_pace_step(kit->pace, zc_min_u64(left, KERNEL_STEP_BYTES), 1);
 }
 
 static inline bool kernel_done(const struct zc_leg *leg)
@@ -31,6 +33,13 @@ static inline void kernel_count(struct zc_kit *kit, struct zc_leg *leg, size_t b
 {
 	leg->done_bytes += bytes;
 	zc_progress_add(kit->progress, bytes, bytes);
+}
+
+/* The same for bytes that were written, not shared. */
+static inline void kernel_moved(struct zc_kit *kit, struct zc_leg *leg, size_t bytes)
+{
+	kernel_count(kit, leg, bytes);
+	zc_pace_spend(kit->pace, bytes);
 }
 
 /* "Not me", with what the kernel said; code 0: it moved nothing and called that success. */

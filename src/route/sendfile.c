@@ -34,14 +34,15 @@ static int sendfile_move(struct zc_kit *kit, struct zc_leg *leg)
 	}
 	while (!kernel_done(leg)) {
 		off_t src_off = kernel_off(leg->src, leg);
+		size_t want = kernel_step(kit, leg);
 		ssize_t res;
 
 		if (zc_stopped()) {
 			return kernel_fail(leg, ZC_SIDE_NONE, "sendfile", -ECANCELED);
 		}
-		res = sendfile(dst_fd, leg->src->shape.fd, &src_off, kernel_step(leg));
+		res = sendfile(dst_fd, leg->src->shape.fd, &src_off, want);
 		if (res > 0) {
-			kernel_count(kit, leg, (size_t)res);
+			kernel_moved(kit, leg, (size_t)res);
 			continue;
 		}
 		if (res == 0) {

@@ -122,7 +122,7 @@ static int splice_drain(struct zc_kit *kit, struct zc_leg *leg, size_t owed)
 
 			if (res > 0) {
 				put += res;
-				kernel_count(kit, leg, (size_t)res);
+				kernel_moved(kit, leg, (size_t)res);
 			} else if (res == 0) {
 				return kernel_fail(leg, ZC_SIDE_DST, "write", -EIO);
 			} else if (errno == EAGAIN) {
@@ -144,13 +144,14 @@ static int splice_out(struct zc_kit *kit, struct zc_leg *leg, size_t owed, bool 
 {
 	bool seek = leg->dst->shape.caps & ZC_CAP_SEEK;
 
+	zc_progress_wait(kit->progress, ZC_SIDE_DST);
 	while (owed > 0) {
 		int64_t off = kernel_off(leg->dst, leg);
 		ssize_t res =
 		    splice_once(kit->pipe[0], NULL, leg->dst->shape.fd, seek ? &off : NULL, owed, false);
 
 		if (res > 0) {
-			kernel_count(kit, leg, (size_t)res);
+			kernel_moved(kit, leg, (size_t)res);
 			owed -= (size_t)res;
 			began = true;
 			continue;
@@ -178,12 +179,13 @@ static int splice_move(struct zc_kit *kit, struct zc_leg *leg)
 	}
 	while (!kernel_done(leg)) {
 		int64_t off = kernel_off(leg->src, leg);
-		size_t want = (size_t)zc_min_u64(leg->span.len_bytes - leg->done_bytes, kit->pipe_bytes);
+		size_t want = (size_t)zc_min_u64(kernel_step(kit, leg), kit->pipe_bytes);
 		ssize_t got;
 
 		if (zc_stopped()) {
 			return kernel_fail(leg, ZC_SIDE_NONE, "splice", -ECANCELED);
 		}
+		zc_progress_wait(kit->progress, ZC_SIDE_SRC);
 		got = splice_once(leg->src->shape.fd, seek ? &off : NULL, kit->pipe[1], NULL, want, true);
 		if (got == 0 && !seek) {
 			leg->eof = true; /* every writer of the pipe is gone */

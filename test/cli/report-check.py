@@ -22,6 +22,7 @@ SCHEMA = {
     "pool": {"bytes": N, "pages": S, "page_bytes": N, "nodes": [N], "leaked_buffers": N},
     "fallbacks": [{"from": S, "to": S, "op": S, "reason": S, "count": N}],
     "verify": {"mode": S, "algorithm": S, "mismatches": N},
+    "hash": {"algorithm": S, "digest": S},  # --hash alone, --expect-hash
     "durability": S,
     "sandbox": {"landlock": N, "seccomp": B},
     "errors": [{"path": S, "path_b64": S, "op": S, "errno": S, "offset": N,
