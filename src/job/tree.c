@@ -259,6 +259,7 @@ static bool tree_take_late(struct tree *tree, struct worker *worker, struct task
 	if (task->handed != NULL) {
 		task->later = true;
 		tree->later = task->handed->next;
+		tree->later_end = tree->later == NULL ? &tree->later : tree->later_end;
 	}
 	return task->later;
 }
@@ -368,8 +369,8 @@ void tree_add_later(struct worker *worker, struct node *node, const char *name)
 	atomic_fetch_add(&node->pending, 1);
 	atomic_fetch_sub_explicit(&tree->progress->items_done, 1, memory_order_relaxed); /* not yet */
 	pthread_mutex_lock(&tree->lock);
-	names->next = tree->later;
-	tree->later = names;
+	*tree->later_end = names;
+	tree->later_end = &names->next;
 	pthread_mutex_unlock(&tree->lock);
 }
 
@@ -680,6 +681,7 @@ int tree_open(struct tree **ret_tree, const struct tree_start *start)
 	tree->root_dst_fd = start->dst_fd;
 	tree->root = start->root;
 	tree->readable = start->root;
+	tree->later_end = &tree->later;
 	/* a server tells at close what it put off: the long way asks before a file gets its name */
 	atomic_init(&tree->no_tmpfile, start->dst_fd >= 0 && zc_fs_is_remote(start->dst_fd));
 	stuck_watch(start->src_fd, start->root->src_st.st_dev);

@@ -93,8 +93,9 @@ struct tree {
 	struct names *handed;
 	struct names *dirs;
 	struct node *readable;
-	struct names *later;   /* hard links to what is being copied: when there is nothing else      */
-	struct zc_report said; /* messages of all threads on their way to the caller                  */
+	struct names *later; /* hard links to what is being copied, oldest first: when all else is done */
+	struct names **later_end; /* the next one goes here */
+	struct zc_report said;    /* messages of all threads on their way to the caller                  */
 	bool done;
 	unsigned window;     /* a cursor's                                                       */
 	unsigned group_max;  /* files that a thread may have waiting; 0: each is synced alone     */

@@ -212,4 +212,31 @@ for jobs in 1 2 4; do
 	faithful src m/dst
 	rm -rf m/dst
 done
+
+begin 'a name that waits for a slow copy keeps no other name waiting'
+if ready; then
+	mkdir m/src
+	data 200000 1 m/src/large
+	for i in $(seq 80); do
+		mkdir m/src/d$i
+		[ "$i" -gt 4 ] && continue
+		ln m/src/large m/src/d$i/slow1 # some list the first one first, some last
+		echo $i >m/src/d$i/a
+		ln m/src/d$i/a m/src/d$i/b
+		ln m/src/large m/src/d$i/slow2
+	done
+	# shellcheck disable=SC2046 # words
+	strace -qq -f -o /dev/null $(find "$PWD/m/src" -size +100k -printf '-P %p ') -e trace=copy_file_range \
+		-e inject=copy_file_range:delay_enter=4000000:when=1 \
+		"$ZCOPY" -a -j2 --durability=data --route=cfr -T m/src m/dst 2>err &
+	for try in $(seq 30); do
+		sleep 0.1
+		# whoever copies the large one has the rest of a directory with it
+		[ "$(find m/dst -name "[ab]" 2>/dev/null | wc -l)" -lt 6 ] || break
+	done
+	[ "$try" -lt 30 ] || fail "only $(find m/dst -name "[ab]" | wc -l) names are there"
+	[ "$(find m/dst -name 'slow*' -o -name large | wc -l)" -eq 0 ] || fail 'the large one was not slow'
+	wait $!
+	faithful m/src m/dst
+fi
 done_testing
