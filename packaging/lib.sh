@@ -50,6 +50,7 @@ test  mkfs.ext4            e2fsprogs        e2fsprogs            e2fsprogs     e
 test  mkfs.xfs             xfsprogs         xfsprogs             xfsprogs      xfsprogs
 test  mkfs.btrfs           btrfs-progs      btrfs-progs          btrfs-progs   btrfs-progs
 test  losetup              mount            util-linux           util-linux    losetup
+test  sfdisk               fdisk            util-linux           sfdisk        sfdisk
 test  setpriv|setarch      util-linux       util-linux           util-linux    setpriv
 test  ps                   procps           procps-ng            procps-ng     procps-ng
 test  setfattr             attr             attr                 attr          attr

@@ -106,6 +106,14 @@ const char *zc_fs_name(int fd, char out[24]);
 /* Is there a server behind it (NFS, CIFS, FUSE, Ceph)? */
 bool zc_fs_is_remote(int fd);
 
+/* ---- block.c: who else uses a block device */
+
+#define ZC_BLOCK_USER_BYTES 300
+/* What keeps it from being opened exclusively, for people: "mounted at /mnt", "used as swap", "in use by
+ * dm-0", "in use" when nobody can be named. Of a partition also what is said of the disk, and of a disk what
+ * is said of its partitions. Returns out. */
+const char *zc_block_user(char out[ZC_BLOCK_USER_BYTES], dev_t dev);
+
 extern const struct zc_end_ops zc_end_file;   /* regular files and block devices            */
 extern const struct zc_end_ops zc_end_stream; /* pipes, sockets, ttys, inherited sink files */
 extern const struct zc_end_ops zc_end_null;

@@ -93,10 +93,11 @@ struct zc_leg {
 	void *tap_arg;
 	/* results, exact at every return. Where the buffer route failed between two ends that can be
 	 * positioned in, done_bytes is how many were written, in any places. */
-	uint64_t done_bytes; /* from span.off_bytes on                                      */
-	uint64_t hole_bytes; /* of those, left as holes                                     */
-	bool undirected;     /* an end refused O_DIRECT at a request and went on without          */
-	bool eof;            /* the source ended before span did                            */
+	uint64_t done_bytes;  /* from span.off_bytes on                                      */
+	uint64_t hole_bytes;  /* of those, left as holes                                     */
+	uint64_t whole_bytes; /* so many from span.off_bytes on are written without a gap: also there */
+	bool undirected;      /* an end refused O_DIRECT at a request and went on without          */
+	bool eof;             /* the source ended before span did                            */
 	struct zc_err err;
 };
 

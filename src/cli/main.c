@@ -16,7 +16,7 @@
  *             verify.c compare.c pairs.c two trees | check.c hash.c manifest.c | report.c what happened
  *   route     reflink.c cfr.c sendfile.c splice.c: the kernel moves a span | buffer.c: our buffers do
  *             pace.c --limit
- *   endpoint  file.c stream.c synth.c: what an end is and which request moves its bytes
+ *   endpoint  file.c stream.c synth.c: what an end is and which request moves its bytes | block.c who uses it
  *   engine    uring.c | sync.c: perform requests, pulled completions
  *   mem       page.c huge page ladder | topo.c NUMA | pool.c buffers of one lane
  *   base      errors, numbers, names of ends, quoting, JSON; confine.c

@@ -42,22 +42,30 @@ static int end_from_regular(struct zc_end *end, const struct stat *st, int flags
 	return 0;
 }
 
-static int end_from_block(struct zc_end *end, const struct stat *st)
+/* An inherited device is used from its position on, as others are who share it. */
+static int end_from_block(struct zc_end *end, const struct stat *st, enum zc_dir dir)
 {
+	struct zc_shape *shape = &end->shape;
+	int read_only = 0;
 	uint64_t size = 0;
+	off_t at = end->owned ? 0 : lseek(shape->fd, 0, SEEK_CUR);
 
 	end->ops = &zc_end_file;
-	end->shape.caps |= ZC_CAP_BLOCK | ZC_CAP_SEEK;
-	end->shape.dev = st->st_rdev;
-	if (ioctl(end->shape.fd, BLKGETSIZE64, &size) < 0) {
-		off_t last = lseek(end->shape.fd, 0, SEEK_END); /* sandboxes and emulators */
+	shape->caps |= ZC_CAP_BLOCK | ZC_CAP_SEEK;
+	shape->dev = st->st_rdev;
+	if (dir == ZC_DIR_DST && ioctl(shape->fd, BLKROGET, &read_only) == 0 && read_only) {
+		return -EROFS; /* which most drivers say at the first write only */
+	}
+	if (ioctl(shape->fd, BLKGETSIZE64, &size) < 0) {
+		off_t last = lseek(shape->fd, 0, SEEK_END); /* sandboxes and emulators */
 
-		if (last < 0) {
+		if (last < 0 || (at > 0 && lseek(shape->fd, at, SEEK_SET) < 0)) {
 			return -errno;
 		}
 		size = (uint64_t)last;
 	}
-	end->shape.size_bytes = size;
+	shape->base_bytes = at > 0 ? zc_min_u64((uint64_t)at, size) : 0;
+	shape->size_bytes = size - shape->base_bytes;
 	return 0;
 }
 
@@ -86,7 +94,7 @@ int zc_end_from_fd(struct zc_end *ret_end, int fd, enum zc_dir dir, bool owned)
 		res = end_from_regular(&end, &st, flags, dir);
 		break;
 	case S_IFBLK:
-		res = end_from_block(&end, &st);
+		res = end_from_block(&end, &st, dir);
 		break;
 	case S_IFIFO:
 		end.shape.caps |= ZC_CAP_PIPE;

@@ -21,6 +21,9 @@
 #include <sys/vfs.h>
 #include <unistd.h>
 
+/* What a device is asked to zero at a time. */
+#define ZERO_STEP_BYTES (128 * ZC_MIB)
+
 /* The file's end as far as it is known; a file without a size is one span to wherever it ends. */
 static int file_next(struct zc_end *end, uint64_t from, struct zc_span *ret_span)
 {
@@ -70,6 +73,30 @@ static bool file_prep(struct zc_end *end, struct zc_req *req)
 	return false;
 }
 
+/* The device makes its own zeros: it gives the blocks up where it promises that they read as zeros then, else
+ * it writes them. In steps, since a device without that ability has the kernel write each of them. */
+static int file_zero_blocks(const struct zc_end *end, uint64_t off_bytes, uint64_t len_bytes)
+{
+	int mode = FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE;
+
+	for (uint64_t done = 0; done < len_bytes;) {
+		uint64_t step = zc_min_u64(len_bytes - done, ZERO_STEP_BYTES);
+
+		if (zc_stopped()) {
+			return -ECANCELED;
+		}
+		if (fallocate(end->shape.fd, mode, (off_t)(end->shape.base_bytes + off_bytes + done),
+		              (off_t)step) == 0) {
+			done += step;
+		} else if (errno == EOPNOTSUPP && (mode & FALLOC_FL_PUNCH_HOLE)) {
+			mode = FALLOC_FL_ZERO_RANGE | FALLOC_FL_KEEP_SIZE;
+		} else if (errno != EINTR) {
+			return errno == EINVAL || errno == ENODEV ? -EOPNOTSUPP : -errno;
+		}
+	}
+	return 0;
+}
+
 /* In a fresh file what is not written is a hole already; elsewhere one is punched. */
 static int file_hole(struct zc_end *end, uint64_t off_bytes, uint64_t len_bytes)
 {
@@ -77,7 +104,7 @@ static int file_hole(struct zc_end *end, uint64_t off_bytes, uint64_t len_bytes)
 		return 0;
 	}
 	if (end->shape.caps & ZC_CAP_BLOCK) {
-		return -EOPNOTSUPP;
+		return file_zero_blocks(end, off_bytes, len_bytes);
 	}
 	if (fallocate(end->shape.fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
 	              (off_t)(end->shape.base_bytes + off_bytes), (off_t)len_bytes) < 0) {

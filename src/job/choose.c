@@ -25,6 +25,10 @@
 #define QUEUE_BYTES (8 * ZC_MIB)
 /* From here on a source that is not cached is worth O_DIRECT and a deep queue. */
 #define COLD_DIRECT_BYTES (64 * ZC_MIB)
+/* From here on a device is written by O_DIRECT. */
+#define DEVICE_DIRECT_BYTES ZC_MIB
+/* What a device is asked to zero at the least when zeros are looked for: each is a request of its own. */
+#define DEVICE_ZERO_BYTES (64 * ZC_KIB)
 /* "Not cached": at most this much of it is. */
 #define COLD_PERCENT_MAX 50
 /* "Cached": at least this much of it is. Two threads that wait for one disk gain nothing. */
@@ -299,6 +303,13 @@ static void choose_file_routes(struct chooser *ch)
 	}
 }
 
+/* A device is written in depth, past a cache that would hold what nobody reads again. */
+static bool choose_is_device(const struct chooser *ch)
+{
+	return (ch->dst->shape.caps & ZC_CAP_BLOCK) && ch->cfg->direct == ZC_WHEN_AUTO &&
+	       ch->cfg->cache != ZC_CACHE_KEEP && ch->size_bytes >= DEVICE_DIRECT_BYTES;
+}
+
 static void choose_stream_routes(struct chooser *ch)
 {
 	unsigned caps = ch->src->shape.caps | ch->dst->shape.caps;
@@ -306,7 +317,7 @@ static void choose_stream_routes(struct chooser *ch)
 
 	if (ch->cfg->engine == ZC_ENGINE_AUTO && ch->cfg->sparse != ZC_WHEN_ALWAYS && !choose_is_hashed(ch) &&
 	    !choose_is_rescue(ch) && ch->cfg->direct != ZC_WHEN_ALWAYS && !tiny && !ch->cfg->stable &&
-	    (caps & (ZC_CAP_PIPE | ZC_CAP_SOCK))) {
+	    !choose_is_device(ch) && (caps & (ZC_CAP_PIPE | ZC_CAP_SOCK))) {
 		if (ch->dst->shape.caps & ZC_CAP_SOCK) {
 			choose_kernel(ch, ZC_ROUTE_SENDFILE);
 		}
@@ -315,6 +326,7 @@ static void choose_stream_routes(struct chooser *ch)
 	choose_explain(ch, "route: %s first: %s",
 	               ch->choice->kernel_count > 0 ? zc_route_name(ch->choice->kernel[0]) : "buffer",
 	               ch->choice->kernel_count > 0 ? "pages can be passed to or from a pipe or socket"
+	               : choose_is_device(ch)       ? "a device is written by whole blocks, many at a time"
 	               : tiny                       ? "too small for anything else"
 	               : ch->cfg->stable            ? "no pages are passed on, as asked"
 	                                            : "these ends take plain reads and writes");
@@ -363,12 +375,13 @@ static int choose_direct(struct chooser *ch, const char **ret_why)
 {
 	struct choice *choice = ch->choice;
 	bool wanted = ch->cfg->direct == ZC_WHEN_ALWAYS;
+	bool device = choose_is_device(ch);
 
 	if (ch->cfg->direct == ZC_WHEN_AUTO && choice->buffer && choice->kernel_count == 0) {
 		wanted = choose_is_cold(ch) && ch->cfg->cache != ZC_CACHE_KEEP &&
 		         ch->cfg->sparse != ZC_WHEN_ALWAYS;
 	}
-	if (!wanted || !choice->buffer) {
+	if ((!wanted && !device) || !choice->buffer) {
 		choose_explain(ch, "direct: off: %s",
 		               ch->cfg->direct == ZC_WHEN_NEVER     ? "as asked"
 		               : ch->cfg->cache == ZC_CACHE_KEEP    ? "--cache=keep"
@@ -376,7 +389,7 @@ static int choose_direct(struct chooser *ch, const char **ret_why)
 		                                                    : "the page cache serves better here");
 		return 0;
 	}
-	choice->src_direct = choose_direct_end(ch, ch->src, "source", ret_why);
+	choice->src_direct = wanted && choose_direct_end(ch, ch->src, "source", ret_why);
 	choice->dst_direct = choose_direct_end(ch, ch->dst, "destination", ret_why);
 	if (ch->cfg->direct == ZC_WHEN_ALWAYS &&
 	    ((!choice->src_direct && (ch->src->shape.caps & (ZC_CAP_REG | ZC_CAP_BLOCK))) ||
@@ -536,7 +549,9 @@ int choose(struct choice *ret_choice, const struct zc_job_cfg *cfg, struct zc_en
 	int res;
 
 	if (cfg->sparse == ZC_WHEN_ALWAYS) {
-		choice.sparse_bytes = (uint32_t)zc_max_u64(4096, zc_page_bytes());
+		choice.sparse_bytes = dst->shape.caps & ZC_CAP_BLOCK
+		                          ? (uint32_t)DEVICE_ZERO_BYTES
+		                          : (uint32_t)zc_max_u64(4096, zc_page_bytes());
 	}
 	ch.src_in_memory = (src->shape.caps & ZC_CAP_REG) && ch.size_bytes != ZC_SIZE_UNKNOWN &&
 	                   ch.size_bytes >= SPLIT_BYTES_MIN && choose_is_on(src, "tmpfs");

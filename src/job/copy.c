@@ -22,6 +22,12 @@
 /* Once more from the start is for files that take seconds, not hours. */
 #define RETRY_BYTES_MAX ZC_GIB
 
+/* No device's blocks are larger, but for some whose holes are written as zeros then. */
+#define DEVICE_BLOCK_BYTES 4096
+/* A stream that is written by O_DIRECT gets room ahead of it, more each time. */
+#define AHEAD_BYTES_MIN (64 * ZC_MIB)
+#define AHEAD_BYTES_MAX ZC_GIB
+
 struct pass {
 	struct item *item;
 	struct choice choice;
@@ -31,6 +37,7 @@ struct pass {
 	uint64_t stop_bytes;     /* where resume_mark is to be called               */
 	bool begun;              /* a span of it was copied                         */
 	uint64_t data_end_bytes; /* end of the last byte that was really read       */
+	uint64_t whole_bytes;    /* so many are written without a gap               */
 	uint64_t hole_bytes;
 	uint64_t stayed_bytes; /* an earlier run has copied them                  */
 	bool eof;
@@ -286,12 +293,34 @@ static int pass_data(struct pass *pass, struct zc_span *span)
 	res = item->rescue != NULL ? pass_rescue(pass, &leg) : pass_move(pass, &leg);
 	pass->at_bytes = span->off_bytes + leg.done_bytes;
 	pass->data_end_bytes = pass->at_bytes;
+	pass->whole_bytes = span->off_bytes + leg.whole_bytes;
 	pass->hole_bytes += leg.hole_bytes;
 	pass->eof = leg.eof;
 	if (leg.undirected) {
 		item->report->direct = false;
 	}
 	return res;
+}
+
+/* A device zeroes whole blocks only: what lies around them is copied. */
+static void pass_trim_hole(const struct pass *pass, struct zc_span *span)
+{
+	uint64_t base = pass->item->dst.shape.base_bytes;
+	uint64_t from = base + span->off_bytes;
+	uint64_t first = zc_align_up(from, DEVICE_BLOCK_BYTES);
+	uint64_t last = zc_align_down(from + span->len_bytes, DEVICE_BLOCK_BYTES);
+
+	if (!(pass->item->dst.shape.caps & ZC_CAP_BLOCK)) {
+		return;
+	}
+	if (first >= last) {
+		span->kind = ZC_SPAN_DATA;
+	} else if (first > from) {
+		span->kind = ZC_SPAN_DATA;
+		span->len_bytes = first - from;
+	} else {
+		span->len_bytes = last - from;
+	}
 }
 
 /* A hole stays one where the sink can have it; where not, the source's zeros are copied like data. */
@@ -310,6 +339,7 @@ static int pass_hole(struct pass *pass, const struct zc_span *span)
 		return item_fail(item, ZC_SIDE_DST, 0, "fallocate", res, "cannot punch a hole", NULL);
 	}
 	pass->at_bytes += span->len_bytes;
+	pass->whole_bytes = pass->at_bytes;
 	pass->hole_bytes += span->len_bytes;
 	zc_progress_add(item->lane->kit.progress, 0, span->len_bytes);
 	return 0;
@@ -360,6 +390,20 @@ static int pass_extend(struct pass *pass, const struct zc_span *first)
 	return 0;
 }
 
+/* How long a stream is nobody knows: it is copied in pieces, and room for each is made before. */
+static void pass_extend_ahead(const struct pass *pass, struct zc_span *span)
+{
+	const struct zc_end *dst = &pass->item->dst;
+	uint64_t len = zc_align_down(zc_min_u64(zc_max_u64(pass->at_bytes, AHEAD_BYTES_MIN), AHEAD_BYTES_MAX),
+	                             AHEAD_BYTES_MIN);
+
+	if (span->len_bytes == ZC_SIZE_UNKNOWN && dst->direct && (dst->shape.caps & ZC_CAP_FRESH) &&
+	    (pass_allocate(dst, span->off_bytes, span->off_bytes + len) == 1 ||
+	     ftruncate(dst->shape.fd, (off_t)(span->off_bytes + len)) == 0)) {
+		span->len_bytes = len;
+	}
+}
+
 /* One span, or of data what comes before the next stop. */
 static int pass_span(struct pass *pass, struct zc_span *span)
 {
@@ -371,8 +415,12 @@ static int pass_span(struct pass *pass, struct zc_span *span)
 		return res;
 	}
 	if (span->kind == ZC_SPAN_HOLE) {
+		pass_trim_hole(pass, span);
+	}
+	if (span->kind == ZC_SPAN_HOLE) {
 		res = pass_hole(pass, span);
 	} else {
+		pass_extend_ahead(pass, span);
 		if (pass->stop_bytes != ZC_SIZE_UNKNOWN) {
 			span->len_bytes = zc_min_u64(span->len_bytes, pass->stop_bytes - span->off_bytes);
 		}
@@ -581,6 +629,9 @@ static bool source_fell_short(const struct pass *pass, const struct stat *now)
 {
 	const struct item *item = pass->item;
 
+	if (item->src.shape.caps & ZC_CAP_BLOCK) {
+		return pass->eof && pass->at_bytes < item->src.shape.size_bytes;
+	}
 	return pass->eof && (item->src.shape.caps & ZC_CAP_REG) && !item->cfg->gnu_cp && now->st_blocks > 0 &&
 	       pass->at_bytes + item->src.shape.base_bytes < (uint64_t)now->st_size;
 }
@@ -749,6 +800,10 @@ static int copy_finish(struct pass *pass)
 		(void)lseek(item->src.shape.fd, (off_t)(item->src.shape.base_bytes + item->total_bytes),
 		            SEEK_SET);
 	}
+	if (item->dst_uri.kind == ZC_END_FD && (item->dst.shape.caps & ZC_CAP_BLOCK)) {
+		(void)lseek(item->dst_uri.fd, (off_t)(item->dst.shape.base_bytes + item->total_bytes),
+		            SEEK_SET);
+	}
 	return 0;
 }
 
@@ -793,6 +848,25 @@ static int copy_passes(struct item *item, struct pass *pass, struct stat *ret_no
 	}
 }
 
+/* What is written in place stays as it is: how far a device is good. */
+static void copy_say_rest(const struct pass *pass)
+{
+	struct item *item = pass->item;
+	unsigned long long from = item->dst.shape.base_bytes + pass->whole_bytes;
+	uint64_t moved = pass->hole_bytes;
+	char quoted[1200];
+
+	for (int kind = 0; kind < ZC_ROUTE_COUNT; kind++) {
+		moved += item->moved[kind];
+	}
+	if (!(item->dst.shape.caps & ZC_CAP_BLOCK) || item->report->gnu || moved == 0) {
+		return;
+	}
+	report_say(item->report, ZC_MSG_ERROR, "%s is incomplete from byte %llu",
+	           zc_quote(quoted, sizeof(quoted), item_text(item, ZC_SIDE_DST)),
+	           (unsigned long long)(item->dst.shape.base_bytes + pass->whole_bytes));
+}
+
 int copy_item(struct item *item)
 {
 	struct pass pass = { .item = item };
@@ -811,6 +885,7 @@ int copy_item(struct item *item)
 	}
 	item->lane->kit.progress = item->progress;
 	if (res < 0) {
+		copy_say_rest(&pass);
 		unread_keep_rest(item);
 	}
 	copy_account(&pass, &now); /* also what a failed copy has written: to a pipe it is there */

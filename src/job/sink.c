@@ -221,6 +221,17 @@ static int sink_end_existing(struct item *item, int fd)
 	return res;
 }
 
+/* Another user of the device holds it; who that is may be seen in /proc and /sys. */
+static int sink_fail_busy(struct item *item, dev_t dev)
+{
+	char user[ZC_BLOCK_USER_BYTES];
+	char what[sizeof(user) + 64];
+
+	snprintf(what, sizeof(what), "is %s; not written", zc_block_user(user, dev));
+	return item_fail(item, ZC_SIDE_DST, ZC_STATUS_REFUSED, "open", -EBUSY, what,
+	                 item->cfg->allow_mounted ? NULL : "--allow-mounted writes all the same");
+}
+
 static int sink_open_existing(struct item *item)
 {
 	bool block = S_ISBLK(item->target.st.st_mode);
@@ -234,10 +245,11 @@ static int sink_open_existing(struct item *item)
 		return item_fail(item, ZC_SIDE_DST, ZC_STATUS_REFUSED, "open", 0,
 		                 "was replaced by something else meanwhile; not written", NULL);
 	}
+	if (fd == -EBUSY && block) {
+		return sink_fail_busy(item, item->target.st.st_rdev);
+	}
 	if (fd < 0) {
-		return item_fail(
-		    item, ZC_SIDE_DST, 0, "open", fd, "cannot open for writing",
-		    block && fd == -EBUSY ? "mounted or in use; --allow-mounted writes all the same" : NULL);
+		return item_fail(item, ZC_SIDE_DST, 0, "open", fd, "cannot open for writing", NULL);
 	}
 	res = sink_end_existing(item, fd);
 	if (res < 0) {
@@ -248,12 +260,47 @@ static int sink_open_existing(struct item *item)
 	return block ? sink_check_device(item) : 0;
 }
 
+/* An inherited device opened once more: exclusively, as by its name, and with flags of our own. Where that
+ * cannot be had it is used as it is; one that is open for appending has no place to write to, which the
+ * kernel is to say. 0, or refused and said. */
+static int sink_claim_fd(struct item *item)
+{
+	uint64_t base = item->dst.shape.base_bytes;
+	struct zc_end own;
+	char path[40];
+	int fd;
+
+	if (fcntl(item->dst_uri.fd, F_GETFL) & O_APPEND) {
+		return 0;
+	}
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", item->dst_uri.fd);
+	fd = openat(AT_FDCWD, path, O_WRONLY | O_CLOEXEC | (item->cfg->allow_mounted ? 0 : O_EXCL));
+	if (fd < 0) {
+		return errno == EBUSY ? sink_fail_busy(item, item->dst.shape.dev) : 0;
+	}
+	if (zc_end_from_fd(&own, fd, ZC_DIR_DST, true) < 0) {
+		close(fd);
+		return 0;
+	}
+	own.shape.base_bytes = base;
+	own.shape.size_bytes -= base;
+	item->dst = own;
+	return 0;
+}
+
 static int sink_open_fd(struct item *item)
 {
 	int res = zc_end_from_fd(&item->dst, item->dst_uri.fd, ZC_DIR_DST, false);
 
 	item->in_place = true;
-	return res < 0 ? item_fail(item, ZC_SIDE_DST, 0, "fstat", res, "cannot write", NULL) : 0;
+	if (res < 0) {
+		return item_fail(item, ZC_SIDE_DST, 0, "fstat", res, "cannot write", NULL);
+	}
+	if (!(item->dst.shape.caps & ZC_CAP_BLOCK)) {
+		return 0;
+	}
+	res = item->report->gnu ? 0 : sink_claim_fd(item);
+	return res < 0 ? res : sink_check_device(item);
 }
 
 static int sink_open_regular(struct item *item)
@@ -359,7 +406,7 @@ static int sink_open_gnu(struct item *item)
 		return sink_create_gnu(item);
 	}
 	fd = sink_open_bound(item);
-	if (fd < 0 && fd != -ECANCELED && item->cfg->force) {
+	if (fd < 0 && fd != -ECANCELED && fd != -EBUSY && item->cfg->force) {
 		res = gnu_remove(item);
 		return res < 0 ? res : sink_create_gnu(item);
 	}
@@ -509,6 +556,18 @@ static int sink_write_out(const struct item *item)
 	return 0;
 }
 
+/* A device has its bytes, or nobody knows which. */
+static void sink_say_unflushed(const struct item *item)
+{
+	char quoted[1200];
+
+	if ((item->dst.shape.caps & ZC_CAP_BLOCK) && !item->report->gnu) {
+		report_say(item->report, ZC_MSG_ERROR,
+		           "%s: all bytes were written, but which of them have reached it is unknown",
+		           zc_quote(quoted, sizeof(quoted), item->dst_text));
+	}
+}
+
 /* Errors of fdatasync are final: after one the kernel has forgotten which pages were lost. */
 int sink_sync(struct item *item)
 {
@@ -527,6 +586,7 @@ int sink_sync(struct item *item)
 	}
 	item->report->ns.durable += zc_now_ns() - from;
 	if (res < 0) {
+		sink_say_unflushed(item);
 		return sink_fail(item, "fdatasync", res, "cannot be made durable");
 	}
 	atomic_fetch_add_explicit(&item->progress->durable,

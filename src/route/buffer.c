@@ -51,6 +51,7 @@ struct run {
 	uint64_t next_off_bytes; /* of the next read                                             */
 	uint64_t end_off_bytes;  /* of the span; ZC_SIZE_UNKNOWN                                 */
 	uint64_t eof_off_bytes;  /* lowest place where the source ended                          */
+	uint64_t gap_off_bytes;  /* lowest place that was not written, once failed               */
 	uint64_t read_seq;
 	uint64_t write_seq; /* whose turn it is, ordered sinks only                         */
 	unsigned reading;
@@ -86,6 +87,7 @@ static void run_init(struct run *run, struct zc_kit *kit, struct zc_leg *leg)
 		.next_off_bytes = from,
 		.end_off_bytes = ZC_SIZE_UNKNOWN,
 		.eof_off_bytes = ZC_SIZE_UNKNOWN,
+		.gap_off_bytes = ZC_SIZE_UNKNOWN,
 		.src_stream = run_is_stream(leg->src),
 		.dst_stream = run_is_stream(leg->dst),
 	};
@@ -99,6 +101,7 @@ static void run_fail(struct run *run, int code, enum zc_side side, const char *o
 {
 	run->failed = true;
 	run->src_done = true;
+	run->gap_off_bytes = zc_min_u64(run->gap_off_bytes, off);
 	if (code == -ECANCELED && zc_stopped()) {
 		side = ZC_SIDE_NONE;
 	} else if (code == -ENOTRECOVERABLE) {
@@ -138,6 +141,9 @@ static void run_batch(struct run *run, struct zc_trip *trip)
 static void trip_end(struct run *run, struct zc_trip *trip)
 {
 	trip->state = TRIP_IDLE;
+	if (run->failed && trip->at_bytes < trip->len_bytes) {
+		run->gap_off_bytes = zc_min_u64(run->gap_off_bytes, trip->off_bytes + trip->at_bytes);
+	}
 	if (trip->buf->state != ZC_BUF_LOST) {
 		zc_pool_give(run->pool, trip->buf);
 	}
@@ -148,35 +154,42 @@ static void trip_end(struct run *run, struct zc_trip *trip)
 
 static void run_write_done(struct run *run, struct zc_trip *trip);
 
+/* From at on: how far there are zero blocks only, or none at all. */
+static uint32_t trip_run_end(const struct zc_trip *trip, uint32_t at, uint32_t unit, bool zeros)
+{
+	const struct zc_arch_ops *arch = zc_arch();
+
+	while (at < trip->len_bytes) {
+		uint32_t end = (uint32_t)zc_min_u64(at + unit, trip->len_bytes);
+
+		if (arch->is_zero(trip->buf->mem + at, end - at) != zeros) {
+			break;
+		}
+		at = end;
+	}
+	return at;
+}
+
 /* --sparse=always: settles zero blocks as holes. Returns the length of the data that follows, 0 when the
  * buffer is finished. A sink that cannot leave a hole here gets its zeros written. */
 static uint32_t trip_skip_zeros(struct run *run, struct zc_trip *trip)
 {
-	const struct zc_arch_ops *arch = zc_arch();
 	struct zc_leg *leg = run->leg;
 	uint32_t unit = leg->sparse_bytes;
 	uint32_t len = trip->len_bytes;
-	uint32_t end;
+	uint32_t at = trip->at_bytes;
+	uint32_t end = trip_run_end(trip, at, unit, true);
 
-	for (uint32_t at = trip->at_bytes; at < len; at = end) {
-		uint32_t data;
-
-		end = (uint32_t)zc_min_u64(at + unit, len);
-		if (!arch->is_zero(trip->buf->mem + at, end - at) ||
-		    leg->dst->ops->hole(leg->dst, trip->off_bytes + at, end - at) < 0) {
-			for (data = end; data < len; data = (uint32_t)zc_min_u64(data + unit, len)) {
-				if (arch->is_zero(trip->buf->mem + data, zc_min_u64(unit, len - data))) {
-					break;
-				}
-			}
-			return data - at;
-		}
+	if (end > at && leg->dst->ops->hole(leg->dst, trip->off_bytes + at, end - at) == 0) {
 		leg->hole_bytes += end - at;
 		leg->done_bytes += end - at;
 		zc_progress_add(run->kit->progress, 0, end - at);
-		trip->at_bytes = end;
+		trip->at_bytes = at = end;
 	}
-	return 0;
+	if (at == len) {
+		return 0;
+	}
+	return trip_run_end(trip, end, unit, false) - at; /* with the zeros that have to be written */
 }
 
 /* The file's unaligned end waits. Two such ends mean that the source changed under us: the lower one is
@@ -541,6 +554,7 @@ int zc_copy_buffer(struct zc_kit *kit, struct zc_leg *leg)
 	run_tail(&run);
 	zc_verify(run.reading == 0 && run.writing == 0 && run.tail == NULL);
 	if (run.failed) {
+		leg->whole_bytes = run.gap_off_bytes - leg->span.off_bytes;
 		return leg->err.code;
 	}
 	if (run.eof_off_bytes != ZC_SIZE_UNKNOWN) {

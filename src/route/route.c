@@ -38,6 +38,9 @@ int zc_copy(struct zc_kit *kit, struct zc_leg *leg, const enum zc_route_kind *or
 
 		leg->err = (struct zc_err){ 0 };
 		res = route->move(kit, leg);
+		if (res == 0 || route->kind != ZC_ROUTE_BUFFER) {
+			leg->whole_bytes = leg->done_bytes;
+		}
 		after = leg->done_bytes - leg->hole_bytes;
 		moved[order[i]] += after > before ? after - before : 0;
 		if (res != -EOPNOTSUPP) {

@@ -215,6 +215,21 @@ static int attach_loop(int file, char path[32])
 	return fd;
 }
 
+/* A device zeroes whole blocks, and no other. */
+static void check_zeroing(struct zc_end *end)
+{
+	uint8_t bytes[3 * 4096];
+
+	memset(bytes, 1, sizeof(bytes));
+	assert_int_equal(pwrite(end->shape.fd, bytes, sizeof(bytes), 0), sizeof(bytes));
+	assert_int_equal(end->ops->hole(end, 1, 100), -EOPNOTSUPP);
+	assert_int_equal(end->ops->hole(end, 4096, 4096), 0);
+	assert_int_equal(pread(end->shape.fd, bytes, sizeof(bytes), 0), sizeof(bytes));
+	for (size_t i = 0; i < sizeof(bytes); i++) {
+		assert_int_equal(bytes[i], i / 4096 != 1);
+	}
+}
+
 static void block_device(void **state)
 {
 	int file = scratch(ZC_MIB);
@@ -240,7 +255,7 @@ static void block_device(void **state)
 		assert_true(end.shape.size_bytes == ZC_MIB);
 		assert_true(end.shape.dev == st.st_rdev); /* not the directory's */
 		assert_string_equal(zc_end_noun(&end), "block device");
-		assert_int_equal(end.ops->hole(&end, 0, 4096), -EOPNOTSUPP);
+		check_zeroing(&end);
 		assert_int_equal(end.ops->finish(&end, 4096), 0);
 		direct = zc_end_set_direct(&end, true);
 		if (direct == 0) {
