@@ -863,8 +863,7 @@ static void copy_say_rest(const struct pass *pass)
 		return;
 	}
 	report_say(item->report, ZC_MSG_ERROR, "%s is incomplete from byte %llu",
-	           zc_quote(quoted, sizeof(quoted), item_text(item, ZC_SIDE_DST)),
-	           (unsigned long long)(item->dst.shape.base_bytes + pass->whole_bytes));
+	           zc_quote(quoted, sizeof(quoted), item_text(item, ZC_SIDE_DST)), from);
 }
 
 int copy_item(struct item *item)
