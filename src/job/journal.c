@@ -103,18 +103,32 @@ int journal_parse(const uint8_t *mem, size_t len_bytes, struct journal_found *re
 
 /* ---- where they live */
 
+/* To root, the directory of somebody else, as $HOME is under many a sudo. What root makes there is in its
+ * owner's way, and a link there may lead anywhere. */
+static bool journal_is_anothers(int fd)
+{
+	struct stat st;
+
+	return geteuid() == 0 && (fstat(fd, &st) < 0 || st.st_uid != 0);
+}
+
 /* Each directory of path in turn. */
 static int journal_open_path(const char *path, bool make)
 {
 	int fd = openat(AT_FDCWD, "/", O_PATH | O_DIRECTORY | O_CLOEXEC);
 
 	while (fd >= 0) {
+		bool anothers = journal_is_anothers(fd);
 		char name[NAME_MAX + 1];
 		size_t len;
 		int next;
 
 		path += strspn(path, "/");
 		len = strcspn(path, "/");
+		if (len == 0 && anothers) {
+			close(fd);
+			return -EPERM;
+		}
 		if (len == 0) {
 			return fd;
 		}
@@ -123,7 +137,10 @@ static int journal_open_path(const char *path, bool make)
 			return -ENAMETOOLONG;
 		}
 		snprintf(name, sizeof(name), "%.*s", (int)len, path);
-		next = openat(fd, name, O_PATH | O_DIRECTORY | O_CLOEXEC);
+		next = openat(fd, name, O_PATH | O_DIRECTORY | O_CLOEXEC | (anothers ? O_NOFOLLOW : 0));
+		if (next < 0 && errno == ENOENT && anothers) {
+			errno = EPERM;
+		}
 		if (next < 0 && errno == ENOENT && make &&
 		    (mkdirat(fd, name, 0700) == 0 || errno == EEXIST)) {
 			next = openat(fd, name, O_PATH | O_DIRECTORY | O_CLOEXEC);

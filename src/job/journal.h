@@ -68,6 +68,7 @@ struct journal {
 };
 
 /* Opens $XDG_STATE_HOME/zcopy, ~/.local/state/zcopy without that. make: and what is missing of it, 0700.
+ * Root neither uses nor makes one in another user's directory: -EPERM.
  * A descriptor, or -errno with *ret_path what it was about: free() it, NULL when no place is known. */
 int journal_open_dir(bool make, char **ret_path);
 /* A file system, by what stays the same over a reboot where there is such a thing. */

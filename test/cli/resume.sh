@@ -228,6 +228,35 @@ XDG_STATE_HOME='' HOME='' expect 0 zcopy --resume "$src" d
 says 'XDG_STATE_HOME and HOME: no journal can be kept'
 same "$src" d
 
+case_of "root leaves nothing in a user's home"
+if ! can_be_nobody; then
+	skip 'nobody to be'
+else
+	export XDG_STATE_HOME=''
+	mkdir home
+	chown 65534:65534 home
+	for there in '' .local/state .local/state/zcopy; do
+		as_nobody mkdir -p "home/$there"
+		before=$(find home | sort)
+		HOME=$PWD/home expect 0 zcopy --resume "$src" d
+		says 'home/.local/state/zcopy: no journal can be kept'
+		same "$src" d
+		rm d
+		equal "$(find home | sort)" "$before" "what is in the home with '$there'"
+	done
+	rmdir home/.local/state/zcopy
+	mkdir state
+	as_nobody ln -s "$PWD/state" home/.local/state/zcopy
+	HOME=$PWD/home expect 0 zcopy --resume "$src" d
+	says 'no journal can be kept'
+	rm -r home/.local d
+	# shellcheck disable=SC2086 # words
+	HOME=$PWD/home expect 0 as_nobody $ZCOPY --resume "$src" home/d
+	silent
+	equal "$(stat -c %u home/.local/state/zcopy)" 65534 'whose it is'
+	export XDG_STATE_HOME="$T/state"
+fi
+
 case_of 'the place is made, for its owner alone'
 mkdir home
 XDG_STATE_HOME='' HOME=$PWD/home expect 5 prlimit --fsize=$((25 * MIB)) $ZCOPY --resume --route=cfr "$src" d
