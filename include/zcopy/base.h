@@ -167,6 +167,8 @@ void zc_json_open(struct zc_json *json, const char *key, char bracket); /* '{' o
 void zc_json_close(struct zc_json *json, char bracket);                 /* '}' or ']' */
 void zc_json_str(struct zc_json *json, const char *key, const char *value);
 void zc_json_u64(struct zc_json *json, const char *key, uint64_t value);
+/* As short as it reads back to the same; what is not a number is not written at all. */
+void zc_json_real(struct zc_json *json, const char *key, double value);
 void zc_json_bool(struct zc_json *json, const char *key, bool value);
 void zc_json_seconds(struct zc_json *json, const char *key, uint64_t ns);
 /* "path", or "path_b64" when the name is not UTF-8 (contract 3): the key gets "_b64" appended. */

@@ -164,11 +164,12 @@ struct zc_job_cfg {
 	enum zc_huge huge;
 	uint64_t huge_bytes;
 	bool numa_off;
-	int numa_node;        /* ZC_NODE_ANY = auto: set it, zero is node 0          */
-	uint64_t pool_bytes;  /* 0 = tuned                                           */
-	struct zc_pace *pace; /* --limit: shared by all lanes; borrowed, NULL: none  */
-	bool stable;          /* no pages of a source are passed on, which may change after that */
-	mode_t umask;         /* the process's, read by cli at start                 */
+	int numa_node;                /* ZC_NODE_ANY = auto: set it, zero is node 0          */
+	uint64_t pool_bytes;          /* 0 = tuned                                           */
+	struct zc_pace *pace;         /* --limit: shared by all lanes; borrowed, NULL: none  */
+	bool stable;                  /* no pages of a source are passed on, which may change after that */
+	const struct zc_probe *probe; /* a bench's, told of each stage; borrowed; NULL: nobody's */
+	mode_t umask;                 /* the process's, read by cli at start                 */
 	/* what is said */
 	bool explain;
 	bool count_ahead;        /* somebody shows progress: trees are counted while they are copied */

@@ -67,6 +67,21 @@ uint64_t zc_pace_step(struct zc_pace *pace, uint64_t want_bytes, uint32_t align_
 /* They were accepted. NULL is fine. */
 void zc_pace_spend(struct zc_pace *pace, uint64_t bytes);
 
+/* Where a buffer's way spends its time. */
+enum zc_stage {
+	ZC_STAGE_WAIT,  /* a read could be started, but every buffer was on its way */
+	ZC_STAGE_READ,  /* from the request's submission until it was reaped        */
+	ZC_STAGE_WRITE, /* likewise                                                 */
+	ZC_STAGE_COUNT,
+};
+
+/* A bench's: is told how long each stage of the buffer route took. Any lane's thread. What takes no request
+ * (null: zero: gen:) is not told of. */
+struct zc_probe {
+	void (*stage)(void *arg, enum zc_stage stage, uint64_t ns);
+	void *arg;
+};
+
 struct zc_trip; /* one buffer's way through the buffer route */
 
 struct zc_kit {
@@ -79,6 +94,7 @@ struct zc_kit {
 	struct zc_progress *progress; /* never NULL                                     */
 	struct zc_pace *pace;         /* NULL: as fast as it goes                       */
 	struct zc_fallbacks *fallbacks;
+	const struct zc_probe *probe; /* NULL: the clock is not looked at                       */
 };
 struct zc_trip *zc_trips_alloc(unsigned count); /* free() it; NULL = no memory */
 

@@ -5,7 +5,9 @@
  */
 #include "zcopy/base.h"
 
+#include <float.h>
 #include <inttypes.h>
+#include <stdlib.h>
 #include <string.h>
 
 void zc_json_init(struct zc_json *json, FILE *file)
@@ -75,6 +77,21 @@ void zc_json_u64(struct zc_json *json, const char *key, uint64_t value)
 {
 	json_item(json, key, "");
 	fprintf(json->file, "%" PRIu64, value);
+}
+
+void zc_json_real(struct zc_json *json, const char *key, double value)
+{
+	char text[32];
+	int digits = 1;
+
+	if (value != value || value > DBL_MAX || value < -DBL_MAX) {
+		return;
+	}
+	do {
+		snprintf(text, sizeof(text), "%.*g", digits, value);
+	} while (strtod(text, NULL) != value && digits++ < 17);
+	json_item(json, key, "");
+	fputs(text, json->file);
 }
 
 void zc_json_bool(struct zc_json *json, const char *key, bool value)

@@ -107,6 +107,7 @@ int zc_job_open(struct zc_job **ret_job, const struct zc_job_cfg *cfg, struct zc
 	job->state_fd = -1;
 	job->report.gnu = cfg->gnu_cp;
 	lane_init(&job->lane, progress, &job->report);
+	job->lane.kit.probe = cfg->probe;
 	job->refused = sandbox_enter(cfg, &job->report) < 0;
 	*ret_job = job;
 	return 0;

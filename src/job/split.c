@@ -215,6 +215,7 @@ int split_run(struct lane *lane, struct zc_leg *leg, uint64_t moved[ZC_ROUTE_COU
 
 	zc_assert(leg->done_bytes == 0 && leg->sparse_bytes == 0 && !leg->src->direct && !leg->dst->direct);
 	split->mate.kit.progress = lane->kit.progress;
+	split->mate.kit.probe = lane->kit.probe;
 	pthread_mutex_lock(&split->lock);
 	split->work = &work;
 	pthread_cond_signal(&split->turn);

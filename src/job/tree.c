@@ -107,6 +107,7 @@ static struct worker *worker_new(struct tree *tree)
 	worker->cursor.root_src_fd = tree->root_src_fd;
 	worker->cursor.root_dst_fd = tree->root_dst_fd;
 	lane_init(&worker->lane, tree->progress, &worker->report);
+	worker->lane.kit.probe = tree->cfg->probe;
 	worker->lane.alone = tree->lane_max > 1; /* the other lanes have the other cores */
 	worker->report.gnu = tree->cfg->gnu_cp;
 	worker->report.room_said = &tree->room_said;

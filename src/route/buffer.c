@@ -39,6 +39,7 @@ struct zc_trip {
 	uint32_t want_bytes; /* asked of the source                                          */
 	uint32_t len_bytes;  /* read so far; final when READY                                */
 	uint32_t at_bytes;   /* of these, settled with the sink                              */
+	uint64_t since_ns;   /* a probe's: when the request was submitted; 0: it was not     */
 	enum trip_state state;
 	bool direct; /* the request was issued on an O_DIRECT descriptor             */
 };
@@ -61,8 +62,10 @@ struct run {
 	bool dst_stream;
 	bool src_done;
 	bool failed;
-	bool tapped_all;  /* the source's end was seen by the tap                                */
-	uint64_t tap_seq; /* whose turn it is to be seen by the tap, sinks in any order only     */
+	bool tapped_all;        /* the source's end was seen by the tap                                */
+	uint64_t tap_seq;       /* whose turn it is to be seen by the tap, sinks in any order only     */
+	uint64_t wait_since_ns; /* a probe's: there is no buffer since then; 0: there is      */
+	uint64_t reaped_ns;     /* a probe's: of the requests at hand                         */
 	struct zc_req *batch[BATCH_MAX];
 };
 
@@ -121,10 +124,47 @@ static void run_note_waiting(struct run *run)
 	}
 }
 
+/* ---- the clock, which is looked at for a probe only: once a batch */
+
+static void run_clock_batch(struct run *run)
+{
+	uint64_t now = zc_now_ns();
+
+	for (unsigned i = 0; i < run->batch_count; i++) {
+		((struct zc_trip *)run->batch[i]->owner)->since_ns = now;
+	}
+}
+
+static void run_clock_done(struct run *run, struct zc_trip *trip, enum zc_stage stage)
+{
+	const struct zc_probe *probe = run->kit->probe;
+
+	if (trip->since_ns != 0) {
+		probe->stage(probe->arg, stage, run->reaped_ns - trip->since_ns);
+		trip->since_ns = 0;
+	}
+}
+
+static void run_clock_wait(struct run *run, bool got)
+{
+	const struct zc_probe *probe = run->kit->probe;
+	uint64_t since = run->wait_since_ns;
+
+	if (got) {
+		probe->stage(probe->arg, ZC_STAGE_WAIT, since == 0 ? 0 : zc_now_ns() - since);
+		run->wait_since_ns = 0;
+	} else if (since == 0) {
+		run->wait_since_ns = zc_now_ns();
+	}
+}
+
 static void run_flush(struct run *run)
 {
 	if (run->batch_count > 0) {
 		run_note_waiting(run);
+		if (run->kit->probe != NULL) {
+			run_clock_batch(run);
+		}
 		zc_engine_submit(run->kit->engine, run->batch, run->batch_count);
 		run->batch_count = 0;
 	}
@@ -386,6 +426,9 @@ static bool run_read(struct run *run)
 		return false;
 	}
 	buf = zc_pool_take(run->pool);
+	if (run->kit->probe != NULL) {
+		run_clock_wait(run, buf != NULL);
+	}
 	if (buf == NULL) {
 		return false;
 	}
@@ -400,6 +443,7 @@ static bool run_read(struct run *run)
 	trip->want_bytes = (uint32_t)want;
 	trip->len_bytes = 0;
 	trip->at_bytes = 0;
+	trip->since_ns = 0;
 	run->kit->trips[trip->seq % run->kit->trip_count].in_turn = trip;
 	if (!run->src_stream) {
 		run->next_off_bytes += want;
@@ -480,13 +524,18 @@ static void run_reap(struct run *run)
 	struct zc_req *done[BATCH_MAX];
 	unsigned count = zc_engine_reap(run->kit->engine, done, BATCH_MAX, 1);
 
+	if (run->kit->probe != NULL) {
+		run->reaped_ns = zc_now_ns();
+	}
 	for (unsigned i = 0; i < count; i++) {
 		struct zc_trip *trip = done[i]->owner;
 
 		if (trip->state == TRIP_READING) {
+			run_clock_done(run, trip, ZC_STAGE_READ);
 			run_read_done(run, trip);
 		} else {
 			zc_verify(trip->state == TRIP_WRITING);
+			run_clock_done(run, trip, ZC_STAGE_WRITE);
 			run_write_done(run, trip);
 		}
 	}

@@ -1,6 +1,7 @@
 /* The JSON writer: exact text for every kind of item, and well-formed whatever the strings hold. */
 #include "zcopy/base.h"
 
+#include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -51,10 +52,17 @@ static void items(void **state)
 	zc_json_close(&page.json, ']');
 	zc_json_seconds(&page.json, "total", 1000002000);
 	zc_json_seconds(&page.json, "never", UINT64_MAX);
+	zc_json_real(&page.json, "half", -0.5);
+	zc_json_real(&page.json, "tenth", 0.1);
+	zc_json_real(&page.json, "third", 1.0 / 3);
+	zc_json_real(&page.json, "none", NAN);
+	zc_json_real(&page.json, "more", INFINITY);
+	zc_json_real(&page.json, "large", 1e300);
 	zc_json_close(&page.json, '}');
 	page_expect(&page,
 	            "{\"schema\":\"zcopy.report/1\",\"ok\":true,\"no\":false,\"most\":18446744073709551615,"
-	            "\"list\":[0,\"x\",{}],\"empty\":[],\"total\":1.000002,\"never\":18446744073.709551}");
+	            "\"list\":[0,\"x\",{}],\"empty\":[],\"total\":1.000002,\"never\":18446744073.709551,"
+	            "\"half\":-0.5,\"tenth\":0.1,\"third\":0.3333333333333333,\"large\":1e+300}");
 }
 
 static void one_object_a_line(void **state)

@@ -671,6 +671,54 @@ static void stopped_waiting(void **state)
 	}
 }
 
+/* ---- a bench's clock */
+
+struct seen {
+	atomic_uint count[ZC_STAGE_COUNT];
+	_Atomic uint64_t ns[ZC_STAGE_COUNT];
+};
+
+static void seen_stage(void *arg, enum zc_stage stage, uint64_t ns)
+{
+	struct seen *seen = arg;
+
+	seen->count[stage]++;
+	seen->ns[stage] += ns;
+}
+
+/* 16 blocks and half a one through 2 buffers: each is waited for, read and written once, and no stage took
+ * longer than the whole. What needs no request is not told of. */
+static void stages_told(void **state)
+{
+	struct seen seen = { 0 };
+	struct zc_probe probe = { seen_stage, &seen };
+	struct zc_end src = lab_end(lab_source("/tmp", 16 * 65536 + 32768, 1), ZC_DIR_SRC, true);
+	struct zc_end dst = lab_end(lab_file("/tmp", 0), ZC_DIR_DST, true);
+	struct zc_end gen = lab_gen(ZC_DIR_SRC, 1, 65536);
+	struct zc_leg leg = lab_leg(&src, &dst, 16 * 65536 + 32768);
+	struct lab lab;
+	uint64_t began = zc_now_ns();
+	uint64_t took;
+
+	(void)state;
+	open_lab(&lab, 2, 65536);
+	lab.kit.probe = &probe;
+	assert_int_equal(copy(&lab, &leg), 0);
+	took = zc_now_ns() - began;
+	for (int i = 0; i < ZC_STAGE_COUNT; i++) {
+		assert_int_equal(seen.count[i], 17);
+		assert_true(seen.ns[i] <= took * 2);
+	}
+	assert_true(seen.ns[ZC_STAGE_READ] > 0 && seen.ns[ZC_STAGE_WRITE] > 0);
+	leg = lab_leg(&gen, &dst, 65536);
+	assert_int_equal(copy(&lab, &leg), 0);
+	assert_int_equal(seen.count[ZC_STAGE_READ], 17);
+	assert_int_equal(seen.count[ZC_STAGE_WRITE], 18);
+	lab_close(&lab);
+	zc_end_close(&src);
+	zc_end_close(&dst);
+}
+
 static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(any_two_ends),        cmocka_unit_test(block_edges),
 	cmocka_unit_test(begun_span),          cmocka_unit_test(shrunk_source),
@@ -680,6 +728,7 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(direct_refused_late), cmocka_unit_test(fails_at_byte),
 	cmocka_unit_test(fails_in_depth),      cmocka_unit_test(unreadable_source),
 	cmocka_unit_test(stopped_before),      cmocka_unit_test(stopped_waiting),
+	cmocka_unit_test(stages_told),
 };
 
 int main(void)
