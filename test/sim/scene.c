@@ -136,6 +136,7 @@ static void draw_resume(struct scene *scene, uint64_t *rng)
 static void draw_options(struct scene *scene)
 {
 	uint64_t rng = stream_of(scene, STREAM_OPTIONS);
+	bool verify;
 
 	scene->options[0] = '\0';
 	draw_way(scene, &rng);
@@ -152,11 +153,16 @@ static void draw_options(struct scene *scene)
 		    scene->resume ? PICK(&rng, "data", "full")
 		                  : PICK(&rng, "none", "data", "data", "full", "full"));
 	}
-	if (scene->story == STORY_lie || rng_chance(&rng, 8)) {
+	verify = scene->story == STORY_lie || rng_chance(&rng, 8);
+	if (verify) {
 		add(scene, "--verify");
 	}
 	if (rng_chance(&rng, 8)) {
-		add(scene, "--hash=%s", PICK(&rng, "sha256", "crc32c", "xxh3"));
+		const char *kind = PICK(&rng, "sha256", "crc32c", "xxh3");
+
+		if (verify) { /* by itself it is for one file, which it forces through buffers */
+			add(scene, "--hash=%s", kind);
+		}
 	}
 	if (rng_chance(&rng, 10) && !scene->resume) {
 		add(scene, "--inplace");
