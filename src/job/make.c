@@ -16,6 +16,7 @@
 #include "group.h"
 #include "item.h"
 #include "links.h"
+#include "resume.h"
 #include "tree.h"
 
 #define TRIES_MAX 16
@@ -351,6 +352,7 @@ int make_item(struct item *item)
 		res = make_copy_of_node(item);
 	}
 	if (res == 0) {
+		resume_forget(item); /* the name may have been a file's when an earlier run was killed */
 		item_remember(item);
 		res = make_durable(item);
 	}

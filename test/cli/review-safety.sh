@@ -122,6 +122,26 @@ prlimit --fsize=0 $ZCOPY -aT s o 2>&1 | cat >"$T/err" # which is a file, too
 says 'o/[ab]: copied apart from its other names, which cannot be remembered (File too large)'
 equal "$(ls o)" "$(ls s)" names
 
+begin 'what a killed run has left of a name goes, whatever the name becomes'
+# named NAME: its temporary
+named() {
+	"$PYTHON" -c 'h = 0xcbf29ce484222325
+for byte in b"'"$1"'": h = (h ^ byte) * 0x100000001b3 % 2**64
+print(".zcopy-%016x" % h)'
+}
+for how in -a '-a --durability=data' '-a --resume' -al -as; do
+	mkdir s o
+	echo 1 >s/a
+	ln s/a s/b
+	ln -s a s/link
+	mkfifo s/fifo
+	for name in a b link fifo; do echo part >"o/$(named $name)"; done
+	# shellcheck disable=SC2086 # words
+	expect 0 zcopy $how -T "$PWD/s" o
+	equal "$(ls -A o)" "$(ls s)" "$how: names"
+	rm -r s o
+done
+
 # bad_tree [SWITCH]...: back as m, of whose file a page is lost
 bad_tree() {
 	if mountpoint -q "$PWD/m" 2>/dev/null; then umount "$PWD/m"; fi
