@@ -260,7 +260,7 @@ static int unread_write(int fd, const struct badmap *map, const char *of_what)
 		return res;
 	}
 	badmap_print(map, file, of_what);
-	res = fflush(file) != 0 || fdatasync(fd) < 0 ? -errno : 0;
+	res = fflush(file) != 0 || fdatasync(fd) < 0 ? -errno : ferror(file) ? -EIO : 0;
 	return fclose(file) != 0 && res == 0 ? -errno : res;
 }
 
