@@ -232,15 +232,14 @@ long=$(printf '%0200d' 0)
 mkdir -p "back/$long/$long" && data 200000 1 "back/$long/$long/a"
 bad=''
 for at in 1 2 3 4 5 6 7 8; do bad="$bad --bad=5:$((at * 20000)):1"; done
+# shellcheck disable=SC2086 # words
 if [ -n "${ZC_SANITIZED:-}" ]; then
 	skip 'a sanitizer makes its own calls'
 elif ! have strace || ! strace -o /dev/null -e inject=write:error=EIO:when=99 true 2>/dev/null; then
 	skip 'strace is not allowed here'
-# shellcheck disable=SC2086 # words
 elif ! bad_tree $bad || ! image ext4 "$PWD/state" 8; then
 	skip 'no FUSE'
 else # its block is 1 KiB, and so is what is written at a time
-	# shellcheck disable=SC2086 # words
 	XDG_STATE_HOME=$PWD/state expect 1 strace -f -qq -o /dev/null -e trace=write \
 		-e inject=write:error=ENOSPC:when=1 $ZCOPY --on-read-error=zero "m/$long/$long/a" o
 	says 'no map of them could be kept'
