@@ -9,6 +9,9 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <stdio.h>
+
+#include "zcopy/job.h"
 
 /* ---- stats.c: pure functions of samples, in any order unless sorted is said. What cannot be said of so
  * few values is NAN. p values are two-sided. */
@@ -69,5 +72,55 @@ void zc_hist_merge(struct zc_hist *into, const struct zc_hist *from);
 uint64_t zc_hist_percentile(const struct zc_hist *hist, unsigned percentile_thousandths);
 /* The middle of a bin's values. */
 uint64_t zc_hist_value(unsigned bin);
+
+/* ---- run.c: one bench: arms that are run in turns, A B, B A, A B ..., the first round only to warm up.
+ *
+ * copy: the files of a user, from one directory to the same or a second one; beside it the ceiling, which is
+ * the slower of reading alone and writing alone. read, write: each directory is an arm. nop, mem, hash:
+ * floors, without files. Each run makes its destination anew and removes it; what it reads is made once, of
+ * seeded random bytes, and has lost its name before it is used. What the page cache holds of it is set before
+ * each run, and asked before and after; before each run the file systems have nothing more to write. */
+
+enum zc_bench_work {
+	ZC_BENCH_COPY,
+	ZC_BENCH_READ,
+	ZC_BENCH_WRITE,
+	ZC_BENCH_NOP,
+	ZC_BENCH_MEM,
+	ZC_BENCH_HASH,
+};
+
+#define ZC_BENCH_RUNS_MIN 5
+#define ZC_BENCH_RUNS_MAX 1000
+
+struct zc_bench_cfg {
+	enum zc_bench_work work;
+	const char *const *dirs; /* which exist; borrowed                                     */
+	unsigned dir_count;      /* copy: 1 or 2; read, write: 1 or more; else 0              */
+	uint64_t size_bytes;     /* a run's; 0: the work's own. nop: how many requests        */
+	unsigned runs;           /* an arm's, without the first; 0: 10                        */
+	const char *via;         /* the arms, as --via takes them; NULL: one; borrowed        */
+	bool warm;               /* the source is in the page cache, instead of not           */
+	uint64_t seed;           /* of the data                                               */
+	struct zc_job_cfg job;   /* how a run is done: all of it but the ends                 */
+};
+
+struct zc_bench;
+
+/* cfg's borrowed parts have to stay until close. Makes the arms and what they need, but no file yet.
+ * 0; or an exit status (contract 2) with a line for the user, without the program's name, in ret_why. */
+int zc_bench_open(struct zc_bench **ret_bench, const struct zc_bench_cfg *cfg, char *ret_why,
+                  size_t cap_bytes);
+/* Does the next run, the first one with the files that are read before it. false: that was the last one, or
+ * one failed, or we were asked to stop. */
+bool zc_bench_step(struct zc_bench *bench);
+/* Where it is, for people: "run 3 of 11: copy". */
+void zc_bench_where(const struct zc_bench *bench, char *out, size_t cap_bytes);
+/* After the last step: removes the files and counts. 0, or an exit status and its line. */
+int zc_bench_finish(struct zc_bench *bench, const char **ret_why);
+/* The results so far: zcopy.bench/1 on one line, or a table. 0 or -errno. */
+int zc_bench_write(const struct zc_bench *bench, FILE *file);
+void zc_bench_print(const struct zc_bench *bench, FILE *file);
+void zc_bench_close(struct zc_bench *bench); /* NULL is fine */
 
 #endif

@@ -76,6 +76,10 @@ enum zc_hash { /* --hash */
 size_t zc_hash_hex_len(enum zc_hash kind);
 /* Whether this build has it. */
 bool zc_hash_available(enum zc_hash kind);
+const char *zc_hash_name(enum zc_hash kind); /* "xxh3-128" "crc32c" "sha256"; of AUTO the default's */
+#define ZC_HASH_HEX_MAX 65                   /* with the NUL */
+/* The digest of memory, for a bench. 0 or -ENOMEM. */
+int zc_hash_of(enum zc_hash kind, const void *mem, size_t len_bytes, char ret_hex[ZC_HASH_HEX_MAX]);
 
 enum zc_preserve {                            /* bits; -p is the first three together, -a all but NOT_MODE */
 	           ZC_PRESERVE_MODE = 1 << 0, /* with it the POSIX ACLs                        */

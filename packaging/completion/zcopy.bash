@@ -59,6 +59,11 @@ _zcopy()
 		--expect-size=SIZE
 		--expect-hash=ALG:HEX
 		--stable
+		--size=SIZE
+		--runs=N
+		--via=ARMS
+		--warm
+		--seed=N
 		--verbose
 		--debug
 		--quiet

@@ -64,7 +64,10 @@ static bool is_known(const struct parse *parse, const struct option_row *row)
 	if (parse->args.command == ZC_COMMAND_VERIFY) {
 		return row->verify;
 	}
-	return row->apply && !(row->own && parse->gnu_cp);
+	if (parse->args.command == ZC_COMMAND_BENCH) {
+		return row->bench != 0;
+	}
+	return row->apply && !row->only_bench && !(row->own && parse->gnu_cp);
 }
 
 /* ---- getopt's tables */
@@ -212,6 +215,9 @@ static int fail_option(struct parse *parse, int result, int code, const char *ty
 static int apply(struct parse *parse, const struct option_row *row, const char *arg)
 {
 	snprintf(parse->subject, sizeof(parse->subject), "--%s", row->name ? row->name : "");
+	if (row->bench != 0 && parse->bench_given_count < OPTION_MAX) {
+		parse->bench_given[parse->bench_given_count++] = row;
+	}
 	return row->apply(parse, row, arg);
 }
 
@@ -399,6 +405,43 @@ static int parse_operands(struct parse *parse, int count, char **operands)
 	return err == 0 ? check_parents(parse) : err;
 }
 
+/* zcopy bench WORK [DIR...] */
+static int parse_bench_operands(struct parse *parse, int count, char **operands)
+{
+	static const char *const works[] = { "copy", "read", "write", "nop", "mem", "hash" };
+	static const int dirs_max[] = { 2, 8, 8, 0, 0, 0 };
+	struct zc_job_cfg *job = &parse->args.job;
+	size_t work = 0;
+
+	while (count > 0 && work < ZC_ARRAY_LEN(works) && strcmp(operands[0], works[work]) != 0) {
+		work++;
+	}
+	if (count <= 0 || work == ZC_ARRAY_LEN(works)) {
+		return option_fail(parse, "bench: of what? copy, read, write, nop, mem or hash");
+	}
+	if (dirs_max[work] > 0 && count < 2) {
+		return option_fail(parse, "bench %s: missing a directory", works[work]);
+	}
+	if (count - 1 > dirs_max[work]) {
+		return option_fail(parse, "extra operand %s", named(parse, operands[1 + dirs_max[work]]));
+	}
+	for (unsigned i = 0; i < parse->bench_given_count; i++) {
+		const struct option_row *row = parse->bench_given[i];
+
+		if (!(row->bench & 1u << work)) {
+			return option_fail(parse, "bench %s has no option --%s", works[work], row->name);
+		}
+	}
+	parse->args.bench.work = (enum zc_bench_work)work;
+	parse->args.bench.dirs = (const char *const *)operands + 1;
+	parse->args.bench.dir_count = (unsigned)count - 1;
+	job->sources = parse->args.bench.dirs;
+	job->source_count = parse->args.bench.dir_count;
+	job->dest = count > 1 ? operands[count - 1] : "null:";
+	job->dest_is_dir = count > 1;
+	return 0;
+}
+
 /* ---- what no option says alone */
 
 /* Two demands that cannot both be met: none is dropped silently. */
@@ -572,7 +615,7 @@ static const struct command {
 	{ "version", true, ZC_COMMAND_VERSION },
 	{ .name = "serve" },
 	{ .name = "keygen" },
-	{ .name = "bench" },
+	{ "bench", true, ZC_COMMAND_BENCH },
 	{ .name = "doctor" },
 	{ .name = "tune" },
 	{ "verify", true, ZC_COMMAND_VERIFY },
@@ -600,6 +643,9 @@ static int parse_command(struct parse *parse, int argc, char **argv)
 		                   command->name, command->name);
 	}
 	parse->args.command = command->command;
+	if (command->command == ZC_COMMAND_BENCH) {
+		return 0;
+	}
 	if (command->command == ZC_COMMAND_VERIFY) { /* has options and operands */
 		parse->args.job.compare = true;
 		parse->args.job.recursive = true;
@@ -624,7 +670,7 @@ static int parse_all(struct parse *parse, int argc, char **argv)
 {
 	int err = parse_command(parse, argc, argv);
 
-	if (parse->args.command == ZC_COMMAND_VERIFY) {
+	if (parse->args.command == ZC_COMMAND_VERIFY || parse->args.command == ZC_COMMAND_BENCH) {
 		argc--;
 		argv++;
 	}
@@ -638,7 +684,9 @@ static int parse_all(struct parse *parse, int argc, char **argv)
 		err = parse_together(parse);
 	}
 	if (err == 0) {
-		err = parse_operands(parse, argc - optind, argv + optind);
+		err = parse->args.command == ZC_COMMAND_BENCH
+		          ? parse_bench_operands(parse, argc - optind, argv + optind)
+		          : parse_operands(parse, argc - optind, argv + optind);
 	}
 	if (err == 0) {
 		err = option_filter(parse);

@@ -7,6 +7,7 @@
 
 #include <stdio.h>
 
+#include "zcopy/bench.h"
 #include "zcopy/job.h"
 
 enum zc_command {
@@ -14,6 +15,7 @@ enum zc_command {
 	ZC_COMMAND_HELP,
 	ZC_COMMAND_VERSION,
 	ZC_COMMAND_VERIFY, /* job.compare is set */
+	ZC_COMMAND_BENCH,  /* job.sources are its directories, job.dest the last one, or null: */
 };
 
 enum zc_progress_mode {
@@ -29,9 +31,11 @@ struct zc_args {
 	enum zc_progress_mode progress;
 	const char *report_path; /* NULL = no report, "-" = standard output; borrowed         */
 	bool stats;
-	uint64_t limit_bytes;     /* a second; 0 is no limit. main's to make job.pace of */
-	struct zc_filter *filter; /* job.filter's owner; NULL is none */
-	const char *warning;      /* NULL, or a line for the user before the copy; lives for ever */
+	uint64_t limit_bytes;      /* a second; 0 is no limit. main's to make job.pace of */
+	struct zc_bench_cfg bench; /* all but job, which is the one above */
+	bool help_of_bench;        /* command is HELP, asked of bench     */
+	struct zc_filter *filter;  /* job.filter's owner; NULL is none */
+	const char *warning;       /* NULL, or a line for the user before the copy; lives for ever */
 };
 
 /* Whether argv0's last component is cp: then GNU cp's rules hold. NULL is not. */
@@ -47,6 +51,7 @@ bool zc_args_is_cp(const char *argv0);
 int zc_args_parse(struct zc_args *ret_args, int argc, char **argv, char *ret_message, size_t cap_bytes);
 void zc_args_close(struct zc_args *args); /* frees what a good parse made; for copies of it once */
 void zc_args_help(FILE *out, bool gnu_cp);
+void zc_args_help_bench(FILE *out);
 void zc_args_version(FILE *out, bool gnu_cp);
 
 #endif

@@ -98,6 +98,8 @@ void zc_args_help(FILE *out, bool gnu_cp)
 	      "  or:  zcopy [OPTION]... SOURCE... DIRECTORY\n"
 	      "  or:  zcopy [OPTION]... -t DIRECTORY SOURCE...\n"
 	      "  or:  zcopy verify [OPTION]... SOURCE DEST\n"
+	      "  or:  zcopy bench [OPTION]... copy|read|write DIR...\n"
+	      "  or:  zcopy bench [OPTION]... nop|mem|hash\n"
 	      "  or:  zcopy help | version\n"
 	      "Copy SOURCE to DEST, or several SOURCEs into DIRECTORY. A file that exists is\n"
 	      "replaced whole: it is the old one until the new one is complete.\n"
@@ -115,12 +117,44 @@ void zc_args_help(FILE *out, bool gnu_cp)
 	      "for each difference. Of the options above it has -0 -j -q and exclude, include,\n"
 	      "exclude-from, progress, stats and report.\n"
 	      "\n"
+	      "bench measures copies in directories that exist, and says how sure it is. Of\n"
+	      "the options above it has its own, and engine, route, reflink, direct, cache,\n"
+	      "block-size, queue-depth, jobs, hugepages, numa, pool, durability, hash, quiet\n"
+	      "and report.\n"
+	      "\n"
 	      "SIZE takes K M G T (1024), KB MB GB TB (1000) and KiB MiB GiB TiB.\n"
 	      "ZCOPY_ENGINE and ZCOPY_JOBS in the environment do what the options do.\n"
 	      "Called as cp it is GNU cp: only cp's options, words and exit status.\n"
 	      "\n"
 	      "Exit status: 0 all good, 1 something failed, 2 usage, 3 a source changed,\n"
 	      "4 wrong bytes, 5 no space, 9 refused by a safety check. More in zcopy(1).\n",
+	      out);
+}
+
+void zc_args_help_bench(FILE *out)
+{
+	const struct option_row *row;
+
+	fputs("Usage: zcopy bench [OPTION]... copy DIR [DEST_DIR]\n"
+	      "  or:  zcopy bench [OPTION]... read|write DIR...\n"
+	      "  or:  zcopy bench [OPTION]... nop|mem|hash\n"
+	      "Measure copies from DIR to DEST_DIR or to DIR itself, and beside them the\n"
+	      "ceiling, reading and writing alone; reading, or writing, in each DIR; what an\n"
+	      "engine takes for a request that does nothing; pages of memory; digests.\n"
+	      "\n"
+	      "Each run copies anew; arms are run in turns; the first round is dropped. Files\n"
+	      "of random bytes are made in each DIR, which has to exist, and are gone after it.\n"
+	      "\n",
+	      out);
+	for (size_t i = 0; (row = option_at(i)); i++) {
+		if (row->bench != 0) {
+			help_row(out, row);
+		}
+	}
+	fputs("\n"
+	      "copy and write are durable (data) unless --durability says otherwise. Figures\n"
+	      "that too few values carry are not given: P99.9 wants 10,000 requests, an\n"
+	      "interval of the median 6 runs.\n",
 	      out);
 }
 

@@ -4,12 +4,13 @@
  * The map of the house (docs/design.md tells it at length; each room has a header in include/zcopy):
  *
  *   cli       main.c this file | option.c values.c args.c the command line | help.c | output.c the report's
- *             file | progress.c the bar
- *   job       run.c a command line, operand by operand | aim.c, target.c where it goes | source.c what is
- *             read | allow.c same.c seen.c may it be | item.c one of them, from end to end
- *             choose.c which way and why | copy.c span by span, once more on change | lane.c engine, pool
- *             and pipe | split.c two lanes for one file | sink.c, commit.c how a file appears
- *             make.c names without data | meta.c attributes | backup.c | parents.c | gnu.c, words.c as cp
+ *             file | progress.c the bar | bench.c the command bench
+ *   bench     run.c rounds of runs | arms.c what is compared | disk.c files and what is cached of them |
+ * work.c one run | facts.c the host | stats.c hist.c summary.c | print.c write.c job       run.c a command
+ * line, operand by operand | aim.c, target.c where it goes | source.c what is read | allow.c same.c seen.c
+ * may it be | item.c one of them, from end to end choose.c which way and why | copy.c span by span, once more
+ * on change | lane.c engine, pool and pipe | split.c two lanes for one file | sink.c, commit.c how a file
+ * appears make.c names without data | meta.c attributes | backup.c | parents.c | gnu.c, words.c as cp
  *             sandbox.c what the kernel shall let us touch
  *             trees: root.c the top | tree.c threads and piles of work | walk.c directories | entry.c one
  *             name | small.c the short way | links.c hard links | census.c counts ahead | filter.c
@@ -33,6 +34,7 @@
 #include <unistd.h>
 
 #include "args.h"
+#include "bench.h"
 #include "output.h"
 #include "progress.h"
 
@@ -247,7 +249,17 @@ static int main_run(int argc, char **argv, uint64_t started_ns)
 	umask(args.job.umask);
 	switch (args.command) {
 	case ZC_COMMAND_HELP:
-		zc_args_help(stdout, args.job.gnu_cp);
+		if (args.help_of_bench) {
+			zc_args_help_bench(stdout);
+		} else {
+			zc_args_help(stdout, args.job.gnu_cp);
+		}
+		break;
+	case ZC_COMMAND_BENCH:
+		status = bench_main(&args);
+		if (zc_stopped()) {
+			status = main_die(zc_stop_signal);
+		}
 		break;
 	case ZC_COMMAND_VERSION:
 		zc_args_version(stdout, args.job.gnu_cp);

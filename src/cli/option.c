@@ -10,6 +10,7 @@ static int set_help(struct parse *parse, const struct option_row *row, const cha
 {
 	(void)row;
 	(void)arg;
+	parse->args.help_of_bench = parse->args.command == ZC_COMMAND_BENCH;
 	parse->args.command = ZC_COMMAND_HELP;
 	return OPTION_STOP;
 }
@@ -130,6 +131,15 @@ static const struct word progress_words[] = {
 #define ARGS(member)  offsetof(struct parse, args.member)
 #define PARSE(member) offsetof(struct parse, member)
 
+#define B_COPY  (1u << ZC_BENCH_COPY)
+#define B_READ  (1u << ZC_BENCH_READ)
+#define B_WRITE (1u << ZC_BENCH_WRITE)
+#define B_FILES (B_COPY | B_READ | B_WRITE)
+#define B_NOP   (1u << ZC_BENCH_NOP)
+#define B_MEM   (1u << ZC_BENCH_MEM)
+#define B_HASH  (1u << ZC_BENCH_HASH)
+#define B_ALL   (B_FILES | B_NOP | B_MEM | B_HASH)
+
 /* clang-format off */
 static const struct option_row option_rows[] = {
 	{ .help = "Trees and links:" },
@@ -216,7 +226,7 @@ static const struct option_row option_rows[] = {
 	  .help = "copy all SOURCEs into DIR" },
 	{ .letter = 'T', .name = "no-target-directory", .apply = set_flag, .field = JOB(dest_is_file),
 	  .help = "DEST is the file itself, not a directory for it" },
-	{ .name = "durability", .own = true, .has_arg = required_argument,
+	{ .name = "durability", .bench = B_COPY | B_WRITE, .own = true, .has_arg = required_argument,
 	  .apply = set_word, .field = JOB(durability),
 	  .words = durability_words,
 	  .help = "safe from a power cut at exit: nothing, the data,\n"
@@ -239,7 +249,7 @@ static const struct option_row option_rows[] = {
 		  "again tries just that, by a map" },
 	{ .name = "verify", .own = true, .apply = set_flag, .field = JOB(verify),
 	  .help = "read each file back from storage and compare\nbefore it gets its name; status 4 when it differs" },
-	{ .name = "hash", .own = true, .has_arg = required_argument, .apply = set_word, .field = JOB(hash),
+	{ .name = "hash", .bench = B_HASH, .own = true, .has_arg = required_argument, .apply = set_word, .field = JOB(hash),
 	  .words = option_hash_words,
 	  .help = "by which digest; alone: say that of the one file\nthat is copied, taken from the bytes as they pass" },
 	{ .name = "manifest", .own = true, .has_arg = required_argument,
@@ -253,47 +263,47 @@ static const struct option_row option_rows[] = {
 	  .help = "have the kernel see to it that only SOURCE is read\nand only DEST written; require: or nothing" },
 
 	{ .help = "How bytes move (the default is to choose):" },
-	{ .name = "engine", .own = true, .has_arg = required_argument,
+	{ .name = "engine", .bench = B_FILES | B_NOP, .own = true, .has_arg = required_argument,
 	  .apply = set_engine, .field = JOB(engine),
 	  .words = engine_words,
 	  .help = "io_uring, or plain system calls" },
-	{ .name = "route", .own = true, .has_arg = required_argument, .apply = set_word, .field = JOB(route),
+	{ .name = "route", .bench = B_FILES, .own = true, .has_arg = required_argument, .apply = set_word, .field = JOB(route),
 	  .words = route_words,
 	  .help = "a way through the kernel, or through buffers" },
-	{ .name = "reflink", .has_arg = optional_argument, .apply = set_word, .field = JOB(reflink),
+	{ .name = "reflink", .bench = B_COPY, .has_arg = optional_argument, .apply = set_word, .field = JOB(reflink),
 	  .words = when_words, .bare = "always",
 	  .help = "share the blocks instead of copying them" },
 	{ .name = "sparse", .has_arg = required_argument, .apply = set_word, .field = JOB(sparse),
 	  .words = sparse_words,
 	  .help = "keep holes; always: make holes of zeros, too" },
-	{ .name = "direct", .own = true, .has_arg = required_argument,
+	{ .name = "direct", .bench = B_FILES, .own = true, .has_arg = required_argument,
 	  .apply = set_word, .field = JOB(direct),
 	  .words = when_words,
 	  .help = "O_DIRECT: past the page cache" },
-	{ .name = "cache", .own = true, .has_arg = required_argument, .apply = set_word, .field = JOB(cache),
+	{ .name = "cache", .bench = B_FILES, .own = true, .has_arg = required_argument, .apply = set_word, .field = JOB(cache),
 	  .words = cache_words,
 	  .help = "what stays in the page cache" },
-	{ .name = "block-size", .own = true, .has_arg = required_argument,
+	{ .name = "block-size", .bench = B_FILES, .own = true, .has_arg = required_argument,
 	  .apply = set_size, .field = JOB(block_bytes),
 	  .arg = "SIZE", .min = 512, .max = 64 * ZC_MIB, .range = "a multiple of 512 from 512 to 64M",
 	  .help = "bytes in one request, 512 to 64M" },
-	{ .name = "queue-depth", .own = true, .has_arg = required_argument,
+	{ .name = "queue-depth", .bench = B_FILES | B_NOP, .own = true, .has_arg = required_argument,
 	  .apply = set_count, .field = JOB(queue_depth),
 	  .arg = "N", .min = 1, .max = 4096, .range = "a whole number from 1 to 4096",
 	  .help = "requests in flight, 1 to 4096" },
-	{ .letter = 'j', .name = "jobs", .own = true, .verify = true, .has_arg = required_argument,
+	{ .letter = 'j', .name = "jobs", .bench = B_FILES | B_NOP, .own = true, .verify = true, .has_arg = required_argument,
 	  .apply = set_jobs, .field = JOB(jobs),
 	  .arg = "N", .min = 1, .max = 256, .range = "a whole number from 1 to 256",
 	  .help = "helper threads of the sync engine, 1 to 256" },
-	{ .name = "hugepages", .own = true, .has_arg = required_argument,
+	{ .name = "hugepages", .bench = B_FILES | B_MEM | B_HASH, .own = true, .has_arg = required_argument,
 	  .apply = set_hugepages, .field = JOB(huge),
 	  .words = huge_words, .arg = "SIZE", .min = 64 * ZC_KIB, .max = 16 * ZC_GIB,
 	  .range = "auto, never, or a power of two from 64K to 16G",
 	  .help = "pages of the buffers" },
-	{ .name = "numa", .own = true, .has_arg = required_argument, .apply = set_numa, .words = numa_words,
+	{ .name = "numa", .bench = B_FILES | B_MEM | B_HASH, .own = true, .has_arg = required_argument, .apply = set_numa, .words = numa_words,
 	  .arg = "NODE", .min = 0, .max = 1023, .range = "auto, off, or a node from 0 to 1023",
 	  .help = "memory node of the buffers" },
-	{ .name = "pool", .own = true, .has_arg = required_argument,
+	{ .name = "pool", .bench = B_FILES, .own = true, .has_arg = required_argument,
 	  .apply = set_size, .field = JOB(pool_bytes),
 	  .arg = "SIZE", .min = 4 * ZC_KIB, .max = 64 * ZC_GIB, .range = "a multiple of 4K from 4K to 64G",
 	  .help = "memory of all buffers together, 4K to 64G" },
@@ -313,12 +323,33 @@ static const struct option_row option_rows[] = {
 	{ .name = "stable", .own = true, .apply = set_flag, .field = JOB(stable),
 	  .help = "pass no page of a file on that may change yet" },
 
+	{ .help = "Of the command bench:" },
+	{ .name = "size", .own = true, .bench = B_ALL, .only_bench = true, .has_arg = required_argument,
+	  .apply = set_size, .field = ARGS(bench.size_bytes),
+	  .arg = "SIZE", .min = 4 * ZC_KIB, .max = 16 * 1024 * ZC_GIB, .range = "a multiple of 4K from 4K to 16T",
+	  .help = "of each run; default 512M, of mem and hash 1G,\nof nop 2M requests" },
+	{ .name = "runs", .own = true, .bench = B_ALL, .only_bench = true, .has_arg = required_argument,
+	  .apply = set_count, .field = ARGS(bench.runs),
+	  .arg = "N", .min = ZC_BENCH_RUNS_MIN, .max = ZC_BENCH_RUNS_MAX,
+	  .range = "a whole number from 5 to 1000",
+	  .help = "of each arm, 5 to 1000; default 10" },
+	{ .name = "via", .own = true, .bench = B_FILES | B_NOP, .only_bench = true, .has_arg = required_argument,
+	  .apply = set_text, .field = ARGS(bench.via), .arg = "ARMS",
+	  .help = "ways to compare, as in uring,sync+qd=8: engines,\nroutes, direct, buffered, bs=SIZE, qd=N, jobs=N" },
+	{ .name = "warm", .own = true, .bench = B_COPY | B_READ, .only_bench = true,
+	  .apply = set_flag, .field = ARGS(bench.warm),
+	  .help = "what is read is in the page cache before each run\ninstead of out of it" },
+	{ .name = "seed", .own = true, .bench = B_FILES, .only_bench = true, .has_arg = required_argument,
+	  .apply = set_seed, .field = ARGS(bench.seed),
+	  .arg = "N", .min = 0, .max = INT64_MAX, .range = "a whole number",
+	  .help = "of the random bytes that are copied" },
+
 	{ .help = "What is said:" },
 	{ .letter = 'v', .name = "verbose", .apply = set_flag, .field = JOB(verbose),
 	  .help = "name each file that is copied" },
 	{ .name = "debug", .apply = set_debug,
 	  .help = "also say how it was copied" },
-	{ .letter = 'q', .name = "quiet", .own = true, .verify = true, .apply = set_flag, .field = JOB(quiet),
+	{ .letter = 'q', .name = "quiet", .bench = B_ALL, .own = true, .verify = true, .apply = set_flag, .field = JOB(quiet),
 	  .help = "nothing but errors" },
 	{ .name = "progress", .own = true, .verify = true, .has_arg = optional_argument,
 	  .apply = set_word, .field = ARGS(progress),
@@ -326,7 +357,7 @@ static const struct option_row option_rows[] = {
 	  .help = "a bar; auto: on a terminal, after a second;\njson: one object a line on stderr" },
 	{ .name = "stats", .own = true, .verify = true, .apply = set_flag, .field = ARGS(stats),
 	  .help = "when done, what was done and how fast, on stderr" },
-	{ .name = "report", .own = true, .verify = true, .has_arg = required_argument,
+	{ .name = "report", .bench = B_ALL, .own = true, .verify = true, .has_arg = required_argument,
 	  .apply = set_text, .field = ARGS(report_path),
 	  .arg = "FILE",
 	  .help = "the same as a JSON object in FILE, - for stdout" },
@@ -334,9 +365,9 @@ static const struct option_row option_rows[] = {
 	  .help = "what was chosen and refused, and why, on stderr" },
 	{ .name = "dry-run", .own = true, .apply = set_flag, .field = JOB(dry_run),
 	  .help = "say what would be copied, write nothing" },
-	{ .name = "help", .verify = true, .apply = set_help,
+	{ .name = "help", .bench = B_ALL, .verify = true, .apply = set_help,
 	  .help = "this text" },
-	{ .name = "version", .verify = true, .apply = set_version,
+	{ .name = "version", .bench = B_ALL, .verify = true, .apply = set_version,
 	  .help = "the version" },
 };
 /* clang-format on */

@@ -45,6 +45,8 @@ struct parse {
 	const char *backup_suffix;  /* NULL: SIMPLE_BACKUP_SUFFIX's                        */
 	struct rule *rules;         /* of the heap; zc_args_parse's to free */
 	unsigned rule_count;
+	const struct option_row *bench_given[OPTION_MAX]; /* a bench's, to see whether they fit */
+	unsigned bench_given_count;
 	bool engine_given;
 	enum zc_hash expect_kind; /* of --expect-hash */
 	bool jobs_given;
@@ -71,6 +73,8 @@ struct option_row {
 	char other_letter; /* 'r' for -R                                                  */
 	bool own;          /* not GNU cp's: nobody who is called cp has it                */
 	bool verify;       /* one of the few that the command verify has, too             */
+	unsigned bench;    /* bits 1 << enum zc_bench_work: for these the command bench has it, too */
+	bool only_bench;   /* and nobody else                                             */
 	int has_arg;       /* getopt's no_argument, required_argument, optional_argument  */
 };
 
@@ -103,6 +107,7 @@ int set_expect_size(struct parse *parse, const struct option_row *row, const cha
 int set_expect_hash(struct parse *parse, const struct option_row *row, const char *arg);
 int set_resume(struct parse *parse, const struct option_row *row, const char *arg);
 int set_count(struct parse *parse, const struct option_row *row, const char *arg);
+int set_seed(struct parse *parse, const struct option_row *row, const char *arg);
 int set_size(struct parse *parse, const struct option_row *row, const char *arg);
 int set_engine(struct parse *parse, const struct option_row *row, const char *arg);
 int set_jobs(struct parse *parse, const struct option_row *row, const char *arg);

@@ -141,20 +141,27 @@ void output_close_report(FILE *file)
 	}
 }
 
-int output_write_report(const struct zc_report *report, FILE *file, uint64_t total_ns)
+int output_begin_report(FILE *file)
 {
 	struct stat st;
-	int res = 0;
 
-	if (file != stdout && fstat(fileno(file), &st) == 0 && S_ISREG(st.st_mode) &&
-	    ftruncate(fileno(file), 0) < 0) {
-		res = -errno;
-	}
+	return file != stdout && fstat(fileno(file), &st) == 0 && S_ISREG(st.st_mode) &&
+	               ftruncate(fileno(file), 0) < 0
+	           ? -errno
+	           : 0;
+}
+
+int output_end_report(FILE *file, int res)
+{
+	return file != stdout && fclose(file) != 0 && res == 0 ? -errno : res;
+}
+
+int output_write_report(const struct zc_report *report, FILE *file, uint64_t total_ns)
+{
+	int res = output_begin_report(file);
+
 	if (res == 0) {
 		res = zc_report_write(report, file, total_ns);
 	}
-	if (file != stdout && fclose(file) != 0 && res == 0) {
-		res = -errno;
-	}
-	return res;
+	return output_end_report(file, res);
 }

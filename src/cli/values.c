@@ -151,6 +151,17 @@ int set_count(struct parse *parse, const struct option_row *row, const char *arg
 	return 0;
 }
 
+int set_seed(struct parse *parse, const struct option_row *row, const char *arg)
+{
+	uint64_t seed;
+
+	if (zc_parse_count(arg, row->min, row->max, &seed) < 0) {
+		return option_fail_value(parse, row, NULL, "invalid", arg);
+	}
+	*(uint64_t *)field_of(parse, row) = seed;
+	return 0;
+}
+
 /* From min to max, and a multiple of min. */
 int set_size(struct parse *parse, const struct option_row *row, const char *arg)
 {

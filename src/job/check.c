@@ -85,7 +85,7 @@ int check_begin(struct item *item)
 		return item_fail(item, ZC_SIDE_NONE, 0, "malloc", res, "cannot be verified", NULL);
 	}
 	if (cfg->verify) {
-		item->report->verify.algorithm = hash_name(cfg->hash);
+		item->report->verify.algorithm = zc_hash_name(cfg->hash);
 	}
 	return 0;
 }
@@ -157,7 +157,7 @@ static int check_expected(struct item *item)
 		return check_fail_size(item, item->total_bytes);
 	}
 	if (cfg->expect_hash != NULL && strcasecmp(cfg->expect_hash, item->digest) != 0) {
-		snprintf(what, sizeof(what), "has the %s %s, not %s as expected", hash_name(cfg->hash),
+		snprintf(what, sizeof(what), "has the %s %s, not %s as expected", zc_hash_name(cfg->hash),
 		         item->digest, cfg->expect_hash);
 		return item_fail(item, ZC_SIDE_SRC, ZC_STATUS_MISMATCH, "expect-hash", -EBADMSG, what, NULL);
 	}
@@ -180,7 +180,7 @@ int check_digest(struct item *item)
 	}
 	hash_end(item->hash, item->total_bytes, item->digest);
 	if (check_is_alone(item->cfg)) {
-		item->report->hash.algorithm = hash_name(item->cfg->hash);
+		item->report->hash.algorithm = zc_hash_name(item->cfg->hash);
 		snprintf(item->report->hash.digest, sizeof(item->report->hash.digest), "%s", item->digest);
 	}
 	return check_expected(item);
@@ -349,7 +349,7 @@ static bool check_read_deep(struct item *item, int fd)
 
 /* What fd gives back, with left_out for zeros. */
 static int check_digest_of(struct item *item, int fd, const struct badmap *left_out,
-                           char ret_digest[HASH_HEX_MAX])
+                           char ret_digest[ZC_HASH_HEX_MAX])
 {
 	struct hash_source source = {
 		.fd = fd,
@@ -382,7 +382,7 @@ static bool check_is_partial(const struct item *item)
 static int check_back(struct item *item, int fd)
 {
 	struct badmap left_out = { 0 };
-	char digest[HASH_HEX_MAX];
+	char digest[ZC_HASH_HEX_MAX];
 	int res = check_is_partial(item) ? rescue_left_out(item, &left_out) : 0;
 
 	if (res < 0) {

@@ -116,7 +116,7 @@ enum zc_hash hash_kind(enum zc_hash kind)
 	return zc_hash_available(ZC_HASH_XXH3) ? ZC_HASH_XXH3 : ZC_HASH_CRC32C;
 }
 
-const char *hash_name(enum zc_hash kind)
+const char *zc_hash_name(enum zc_hash kind)
 {
 	switch (hash_kind(kind)) {
 	case ZC_HASH_CRC32C:
@@ -203,7 +203,7 @@ void hash_at(struct hash *hash, uint64_t off_bytes, const void *mem, size_t len_
 	}
 }
 
-void hash_end(struct hash *hash, uint64_t total_bytes, char ret_hex[HASH_HEX_MAX])
+void hash_end(struct hash *hash, uint64_t total_bytes, char ret_hex[ZC_HASH_HEX_MAX])
 {
 	static const char digits[] = "0123456789abcdef";
 	uint8_t digest[32] = { 0 };
@@ -225,6 +225,20 @@ void hash_end(struct hash *hash, uint64_t total_bytes, char ret_hex[HASH_HEX_MAX
 		ret_hex[2 * i + 1] = digits[digest[i] & 15];
 	}
 	ret_hex[2 * len] = '\0';
+}
+
+int zc_hash_of(enum zc_hash kind, const void *mem, size_t len_bytes, char ret_hex[ZC_HASH_HEX_MAX])
+{
+	struct hash *hash;
+	int res = hash_new(&hash, kind);
+
+	if (res < 0) {
+		return res;
+	}
+	hash_at(hash, 0, mem, len_bytes);
+	hash_end(hash, len_bytes, ret_hex);
+	hash_free(hash);
+	return 0;
 }
 
 /* ---- all of a file */

@@ -9,20 +9,17 @@
 
 #include "zcopy/job.h"
 
-#define HASH_HEX_MAX 65 /* with the NUL */
-
 struct badmap;
 struct hash;
 
 /* The default is what this build has of the fastest. */
 enum zc_hash hash_kind(enum zc_hash kind);
-const char *hash_name(enum zc_hash kind);                /* "xxh3-128" "crc32c" "sha256" */
 int hash_new(struct hash **ret_hash, enum zc_hash kind); /* 0 or -ENOMEM */
 void hash_free(struct hash *hash);                       /* NULL is fine */
 void hash_reset(struct hash *hash);
 void hash_at(struct hash *hash, uint64_t off_bytes, const void *mem, size_t len_bytes);
 /* Of a file of that length, which is not before the last byte given: what is missing is a hole. */
-void hash_end(struct hash *hash, uint64_t total_bytes, char ret_hex[HASH_HEX_MAX]);
+void hash_end(struct hash *hash, uint64_t total_bytes, char ret_hex[ZC_HASH_HEX_MAX]);
 
 /* The first len_bytes of what fd reads from from_bytes on. Holes are not read where the file system tells
  * them. mem: cap_bytes that also O_DIRECT takes. fd_plain: where fd refuses a request, or -1. 0; -errno with

@@ -647,7 +647,7 @@ static void commands(void **state)
 	bad("zcopy verify a b c", "extra operand 'c'");
 	bad("zcopy verify -a a b", "invalid option -- 'a'");
 	bad("zcopy verify a null:", "null:: verify wants two files or directories");
-	bad("zcopy bench a", "this version has no command 'bench' yet; a file of that name is ./bench");
+	bad("zcopy doctor a", "this version has no command 'doctor' yet; a file of that name is ./doctor");
 	bad("zcopy serve", "this version has no command 'serve' yet; a file of that name is ./serve");
 
 	assert_int_equal(symlink("nowhere", "bench"), 0);
@@ -658,6 +658,53 @@ static void commands(void **state)
 	assert_int_equal(good("zcopy -- bench a").command, ZC_COMMAND_COPY);
 	assert_int_equal(unlink("bench"), 0);
 	assert_int_equal(unlink("version"), 0);
+	assert_int_equal(chdir("/"), 0);
+	assert_int_equal(rmdir(dir), 0);
+}
+
+static void bench(void **state)
+{
+	char dir[] = "/tmp/unit_cli_args.XXXXXX";
+	struct zc_args args;
+
+	(void)state;
+	assert_non_null(mkdtemp(dir));
+	assert_int_equal(chdir(dir), 0);
+	args = good("zcopy bench copy a b --size=8K --runs=5 --via=uring,sync --warm --seed=7 --engine=sync");
+	assert_int_equal(args.command, ZC_COMMAND_BENCH);
+	assert_int_equal(args.bench.work, ZC_BENCH_COPY);
+	assert_int_equal(args.bench.dir_count, 2);
+	assert_string_equal(args.bench.dirs[0], "a");
+	assert_string_equal(args.bench.dirs[1], "b");
+	assert_int_equal(args.bench.size_bytes, 8192);
+	assert_int_equal(args.bench.runs, 5);
+	assert_string_equal(args.bench.via, "uring,sync");
+	assert_true(args.bench.warm);
+	assert_int_equal(args.bench.seed, 7);
+	assert_int_equal(args.job.engine, ZC_ENGINE_SYNC);
+	args = good("zcopy bench --hash=crc32c hash");
+	assert_int_equal(args.bench.work, ZC_BENCH_HASH);
+	assert_int_equal(args.bench.dir_count, 0);
+	assert_int_equal(args.job.hash, ZC_HASH_CRC32C);
+	assert_int_equal(good("zcopy bench read a b c").bench.dir_count, 3);
+	assert_true(good("zcopy bench --help").help_of_bench);
+	assert_false(good("zcopy --help").help_of_bench);
+	bad("zcopy bench", "bench: of what? copy, read, write, nop, mem or hash");
+	bad("zcopy bench a", "bench: of what? copy, read, write, nop, mem or hash");
+	bad("zcopy bench copy", "bench copy: missing a directory");
+	bad("zcopy bench copy a b c", "extra operand 'c'");
+	bad("zcopy bench nop a", "extra operand 'a'");
+	bad("zcopy bench nop --warm", "bench nop has no option --warm");
+	bad("zcopy bench --direct=always mem", "bench mem has no option --direct");
+	bad("zcopy bench write a --hash=crc32c", "bench write has no option --hash");
+	bad("zcopy bench copy a --verify", "unrecognized option '--verify'");
+	bad("zcopy bench copy a --runs=4",
+	    "invalid argument '4' for '--runs': must be a whole number from 5 to 1000");
+	bad("zcopy bench copy a --size=1K",
+	    "invalid argument '1K' for '--size': must be a multiple of 4K from 4K to 16T");
+	bad("zcopy bench copy a --route=cfr --direct=always",
+	    "--direct=always needs our buffers; --route=cfr does without");
+	bad("zcopy --size=8K a b", "unrecognized option '--size=8K'");
 	assert_int_equal(chdir("/"), 0);
 	assert_int_equal(rmdir(dir), 0);
 }
@@ -906,6 +953,7 @@ int main(void)
 		cmocka_unit_test(abbreviations),
 		cmocka_unit_test(environment),
 		cmocka_unit_test(commands),
+		cmocka_unit_test(bench),
 		cmocka_unit_test(personality),
 		cmocka_unit_test(short_message_buffer),
 		cmocka_unit_test(help_fits_a_terminal),

@@ -27,7 +27,7 @@ static void fill(void)
 	}
 }
 
-static void digest(enum zc_hash kind, const void *mem, size_t len, char hex[HASH_HEX_MAX])
+static void digest(enum zc_hash kind, const void *mem, size_t len, char hex[ZC_HASH_HEX_MAX])
 {
 	struct hash *hash;
 
@@ -52,12 +52,15 @@ static void published(void **state)
 		{ ZC_HASH_CRC32C, "", "00000000" },
 		{ ZC_HASH_XXH3, "", "99aa06d3014798d86001c324468d497f" },
 	};
-	char hex[HASH_HEX_MAX];
+	char hex[ZC_HASH_HEX_MAX];
 
 	(void)state;
 	for (size_t i = 0; i < ZC_ARRAY_LEN(values); i++) {
 		if (zc_hash_available(values[i].kind)) {
 			digest(values[i].kind, values[i].text, strlen(values[i].text), hex);
+			assert_string_equal(hex, values[i].hex);
+			assert_int_equal(
+			    zc_hash_of(values[i].kind, values[i].text, strlen(values[i].text), hex), 0);
 			assert_string_equal(hex, values[i].hex);
 		}
 	}
@@ -66,8 +69,8 @@ static void published(void **state)
 /* In one piece, in pieces, in pieces that overlap, and after something else. */
 static void pieces(void **state)
 {
-	char whole[HASH_HEX_MAX];
-	char hex[HASH_HEX_MAX];
+	char whole[ZC_HASH_HEX_MAX];
+	char hex[ZC_HASH_HEX_MAX];
 
 	(void)state;
 	for (size_t i = 0; i < ZC_ARRAY_LEN(kinds); i++) {
@@ -98,8 +101,8 @@ static void pieces(void **state)
 
 static void holes(void **state)
 {
-	char whole[HASH_HEX_MAX];
-	char hex[HASH_HEX_MAX];
+	char whole[ZC_HASH_HEX_MAX];
+	char hex[ZC_HASH_HEX_MAX];
 
 	(void)state;
 	memset(data + 1000, 0, 150000);
@@ -123,8 +126,8 @@ static void holes(void **state)
 
 static void differs(void **state)
 {
-	char one[HASH_HEX_MAX];
-	char other[HASH_HEX_MAX];
+	char one[ZC_HASH_HEX_MAX];
+	char other[ZC_HASH_HEX_MAX];
 
 	(void)state;
 	for (size_t i = 0; i < ZC_ARRAY_LEN(kinds); i++) {
@@ -180,8 +183,8 @@ static void files(void **state)
 	uint8_t *mem = malloc(4096);
 	struct hash_source source = { .fd = fd, .fd_plain = -1, .mem = mem, .cap_bytes = 4096 };
 	uint8_t *whole = calloc(1, 2000003);
-	char expected[HASH_HEX_MAX];
-	char hex[HASH_HEX_MAX];
+	char expected[ZC_HASH_HEX_MAX];
+	char hex[ZC_HASH_HEX_MAX];
 	struct hash *hash;
 	uint64_t off = 0;
 
@@ -233,8 +236,8 @@ static void left_out(void **state)
 	uint8_t mem[4096];
 	struct hash_source source = { .fd = fd, .fd_plain = -1, .mem = mem, .cap_bytes = sizeof(mem) };
 	uint8_t *want = malloc(sizeof(data));
-	char expected[HASH_HEX_MAX];
-	char hex[HASH_HEX_MAX];
+	char expected[ZC_HASH_HEX_MAX];
+	char hex[ZC_HASH_HEX_MAX];
 	struct hash *hash;
 	uint64_t off = 0;
 
