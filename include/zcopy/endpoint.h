@@ -28,6 +28,7 @@ enum zc_cap {
 	ZC_CAP_SYNTH = 1 << 8,     /* null: zero: gen:                                          */
 	ZC_CAP_FRESH = 1 << 9,     /* sink: a new empty file of ours; what is not written reads as zeros */
 	ZC_CAP_NONBLOCK = 1 << 10, /* O_NONBLOCK is set by others, who share it               */
+	ZC_CAP_DISCARD = 1 << 12,  /* sink: takes all and keeps nothing (null:)                */
 	ZC_CAP_LEND = 1 << 11,     /* sink: lends its own buffers (LargeWriteBuffer): end.lent      */
 };
 

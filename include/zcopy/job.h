@@ -169,6 +169,7 @@ struct zc_job_cfg {
 	uint64_t huge_bytes;
 	bool numa_off;
 	int numa_node;                /* ZC_NODE_ANY = auto: set it, zero is node 0          */
+	uint64_t buffer_bytes;        /* --buffer; 0: none                                      */
 	uint64_t pool_bytes;          /* 0 = tuned                                           */
 	struct zc_pace *pace;         /* --limit: shared by all lanes; borrowed, NULL: none  */
 	bool stable;                  /* no pages of a source are passed on, which may change after that */
@@ -229,6 +230,7 @@ struct zc_report {
 	bool direct;
 	struct zc_region region; /* region.mem NULL: no pool was mapped    */
 	unsigned leaked_buffers;
+	struct zc_store_facts store; /* --buffer; bytes 0: there was none      */
 	struct zc_fallbacks fallbacks;
 	const char *durability; /* of the last file; NULL: nothing copied */
 	struct {

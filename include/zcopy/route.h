@@ -35,6 +35,8 @@ struct zc_progress {
 	_Atomic uint64_t items_done;  /* names of trees that are done with     */
 	_Atomic uint64_t items_found; /* names of trees known by now           */
 	_Atomic uint32_t waiting;     /* enum zc_side of the call that runs, of streams; NONE: unknown */
+	_Atomic uint64_t buffered;    /* read and not written yet: --buffer    */
+	_Atomic uint64_t buffer;      /* its size; 0: there is none            */
 	struct zc_progress *sum;      /* where read and written count as well; NULL: nowhere */
 };
 
@@ -51,6 +53,13 @@ static inline void zc_progress_wait(struct zc_progress *progress, enum zc_side s
 {
 	for (; progress != NULL; progress = progress->sum) {
 		atomic_store_explicit(&progress->waiting, side, memory_order_relaxed);
+	}
+}
+
+static inline void zc_progress_buffered(struct zc_progress *progress, uint64_t bytes)
+{
+	for (; progress != NULL; progress = progress->sum) {
+		atomic_store_explicit(&progress->buffered, bytes, memory_order_relaxed);
 	}
 }
 
@@ -81,16 +90,35 @@ struct zc_probe {
 	void (*stage)(void *arg, enum zc_stage stage, uint64_t ns);
 	void *arg;
 };
+/* ---- store.c: --buffer, a store of bytes between a thread that reads and the lane's own, which writes. */
+
+struct zc_store;
+
+struct zc_store_facts {
+	uint64_t bytes;
+	uint64_t peak_bytes; /* the most there was in it                     */
+	uint64_t full_ns;    /* the reader had no room: the consumer is slow  */
+	uint64_t empty_ns;   /* the writer had nothing: the producer is       */
+};
+
+/* Over all of pool, which nobody else uses meanwhile; borrowed until free. 0 or -ENOMEM. */
+int zc_store_new(struct zc_store **ret_store, struct zc_pool *pool);
+void zc_store_free(struct zc_store *store); /* NULL is fine */
+void zc_store_facts(const struct zc_store *store, struct zc_store_facts *ret_facts);
 
 struct zc_trip; /* one buffer's way through the buffer route */
 
 struct zc_kit {
 	struct zc_engine *engine; /* buffer route                                     */
 	struct zc_pool *pool;     /* buffer route; a lending sink's is used instead   */
+	struct zc_store *store;   /* buffer route: not NULL: through it, whose pool is pool   */
 	struct zc_trip *trips;    /* zc_trips_alloc(trip_count), trip_count >= buffers */
 	unsigned trip_count;
 	int pipe[2]; /* splice route: private pipe, opened on first use; -1 */
+	int null_fd; /* splice route: what null: is to splice, likewise; -1 */
 	uint32_t pipe_bytes;
+	uint32_t src_pipe_bytes; /* of the ends of the last leg that are pipes; else 0 */
+	uint32_t dst_pipe_bytes;
 	struct zc_progress *progress; /* never NULL                                     */
 	struct zc_pace *pace;         /* NULL: as fast as it goes                       */
 	struct zc_fallbacks *fallbacks;

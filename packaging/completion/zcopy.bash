@@ -56,6 +56,7 @@ _zcopy()
 		--numa=auto|off|NODE
 		--pool=SIZE
 		--limit=RATE
+		--buffer=SIZE
 		--expect-size=SIZE
 		--expect-hash=ALG:HEX
 		--stable

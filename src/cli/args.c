@@ -353,7 +353,8 @@ static int parse_alone(struct parse *parse)
 {
 	const struct zc_job_cfg *job = &parse->args.job;
 	bool several = job->source_count > 1 || job->recursive || job->files_from;
-	const char *name = job->expect_size                       ? "--expect-size"
+	const char *name = job->buffer_bytes != 0                 ? "--buffer"
+	                   : job->expect_size                     ? "--expect-size"
 	                   : job->expect_hash                     ? "--expect-hash"
 	                   : job->hash == ZC_HASH_AUTO            ? NULL
 	                   : job->verify || job->manifest != NULL ? NULL
@@ -477,6 +478,16 @@ static int parse_forced(struct parse *parse)
 	if (job->hash != ZC_HASH_AUTO && kernel && job->route != ZC_ROUTE_REFLINK) {
 		return option_fail(parse, "%s needs our buffers; --route=%s does without",
 		                   job->expect_hash ? "--expect-hash" : "--hash", route);
+	}
+	if (job->buffer_bytes != 0 && (kernel || job->engine == ZC_ENGINE_URING)) {
+		return option_fail(parse, "--buffer excludes --%s%s: two threads read and write",
+		                   kernel ? "route=" : "engine=uring", kernel ? route : "");
+	}
+	if (job->buffer_bytes != 0 &&
+	    (job->sparse == ZC_WHEN_ALWAYS || job->on_read_error || job->block_bytes || job->queue_depth ||
+	     job->jobs || job->pool_bytes)) {
+		return option_fail(
+		    parse, "--buffer excludes --sparse=always, --on-read-error and sizes of other buffers");
 	}
 	if (job->stable && (job->route == ZC_ROUTE_SPLICE || job->route == ZC_ROUTE_SENDFILE)) {
 		return option_fail(parse, "--stable passes no pages on, which --route=%s does", route);

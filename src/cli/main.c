@@ -16,7 +16,7 @@
  *             name | small.c the short way | links.c hard links | census.c counts ahead | filter.c
  *             verify.c compare.c pairs.c two trees | check.c hash.c manifest.c | report.c what happened
  *   route     reflink.c cfr.c sendfile.c splice.c: the kernel moves a span | buffer.c: our buffers do
- *             pace.c --limit
+ *             store.c --buffer: two threads | pace.c --limit
  *   endpoint  file.c stream.c synth.c: what an end is and which request moves its bytes | block.c who uses it
  *   engine    uring.c | sync.c: perform requests, pulled completions
  *   mem       page.c huge page ladder | topo.c NUMA | pool.c buffers of one lane

@@ -181,6 +181,7 @@ static void progress_json(const struct progress *progress, uint64_t now_ns)
 	const struct zc_progress *counters = progress->counters;
 	uint64_t total = atomic_load_explicit(&counters->total, memory_order_relaxed);
 	uint64_t resumed = atomic_load_explicit(&counters->resumed, memory_order_relaxed);
+	uint64_t buffer = atomic_load_explicit(&counters->buffer, memory_order_relaxed);
 	const char *stalled = progress_stalled(progress);
 
 	fprintf(stderr, "{\"seconds\":%.3f,\"read\":%" PRIu64 ",\"written\":%" PRIu64 ",\"durable\":%" PRIu64,
@@ -198,6 +199,10 @@ static void progress_json(const struct progress *progress, uint64_t now_ns)
 		fprintf(stderr, ",\"items\":%" PRIu64 ",\"items_found\":%" PRIu64,
 		        atomic_load_explicit(&counters->items_done, memory_order_relaxed),
 		        atomic_load_explicit(&counters->items_found, memory_order_relaxed));
+	}
+	if (buffer > 0) {
+		fprintf(stderr, ",\"buffered\":%" PRIu64 ",\"buffer\":%" PRIu64,
+		        atomic_load_explicit(&counters->buffered, memory_order_relaxed), buffer);
 	}
 	if (stalled != NULL) {
 		fprintf(stderr, ",\"waiting_for\":\"%s\"", stalled);
@@ -218,6 +223,8 @@ static void progress_bar(struct progress *progress)
 	char rate_text[16];
 	char share[64] = "";
 	char items[64] = "";
+	char filled[24] = "";
+	uint64_t buffer = atomic_load_explicit(&counters->buffer, memory_order_relaxed);
 	const char *stalled = progress_stalled(progress);
 	uint64_t done = atomic_load_explicit(&counters->items_done, memory_order_relaxed);
 	uint64_t found = atomic_load_explicit(&counters->items_found, memory_order_relaxed);
@@ -230,16 +237,21 @@ static void progress_bar(struct progress *progress)
 		         (unsigned)((double)zc_min_u64(there, total) * 100 / (double)total),
 		         (unsigned)(eta / 60), (unsigned)(eta % 60));
 	}
+	if (buffer > 0) {
+		snprintf(filled, sizeof(filled), "  buffer %3u%%",
+		         (unsigned)(atomic_load_explicit(&counters->buffered, memory_order_relaxed) * 100 /
+		                    buffer));
+	}
 	if (done > 0) { /* the copy may be ahead of the count */
 		snprintf(items, sizeof(items), "%" PRIu64 " of %" PRIu64 " items  ", done,
 		         zc_max_u64(done, found));
 	}
-	fprintf(stderr, "\r\033[K%s%s%s/s  read %s  written %s  durable %s%s%s", share, items,
+	fprintf(stderr, "\r\033[K%s%s%s/s  read %s  written %s  durable %s%s%s%s", share, items,
 	        zc_format_size(rate_text, zc_clamp_u64(progress->rate)),
 	        zc_format_size(read_text, atomic_load_explicit(&counters->read, memory_order_relaxed)),
 	        zc_format_size(written_text, written),
 	        zc_format_size(durable_text, atomic_load_explicit(&counters->durable, memory_order_relaxed)),
-	        stalled != NULL ? "  waiting for " : "", stalled != NULL ? stalled : "");
+	        filled, stalled != NULL ? "  waiting for " : "", stalled != NULL ? stalled : "");
 	fflush(stderr);
 	progress->shown = true;
 }

@@ -131,6 +131,9 @@ void zc_end_from_synth(struct zc_end *ret_end, const struct zc_uri *uri, enum zc
 	} else if (uri->kind == ZC_END_GEN) {
 		ret_end->ops = &zc_end_gen;
 	}
+	if (dir == ZC_DIR_DST && uri->kind == ZC_END_NULL) {
+		ret_end->shape.caps |= ZC_CAP_DISCARD;
+	}
 	if (dir == ZC_DIR_SRC) {
 		ret_end->shape.size_bytes = uri->kind == ZC_END_NULL ? 0 : uri->size_bytes;
 	}

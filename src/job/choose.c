@@ -36,6 +36,11 @@
 /* From here on it pays to find all blocks at once. */
 #define ALLOCATE_BYTES (4 * ZC_MIB)
 
+/* --buffer: of one block, and how many there are at least; and at most, in any pool. */
+#define STORE_BLOCK_BYTES (256 * ZC_KIB)
+#define STORE_BLOCKS_MIN  4
+#define POOL_BUFS_MAX     4096
+
 struct chooser {
 	const struct zc_job_cfg *cfg;
 	struct zc_end *src;
@@ -180,6 +185,10 @@ static bool choose_buffer_first(struct chooser *ch, const char **ret_because)
 		*ret_because = "the bytes are hashed as they pass";
 		return true;
 	}
+	if (ch->cfg->buffer_bytes != 0) {
+		*ret_because = "a buffer was asked for";
+		return true;
+	}
 	if (choose_is_rescue(ch)) {
 		*ret_because = "read errors are to be got around";
 		return true;
@@ -317,7 +326,7 @@ static void choose_stream_routes(struct chooser *ch)
 
 	if (ch->cfg->engine == ZC_ENGINE_AUTO && ch->cfg->sparse != ZC_WHEN_ALWAYS && !choose_is_hashed(ch) &&
 	    !choose_is_rescue(ch) && ch->cfg->direct != ZC_WHEN_ALWAYS && !tiny && !ch->cfg->stable &&
-	    !choose_is_device(ch) && (caps & (ZC_CAP_PIPE | ZC_CAP_SOCK))) {
+	    !choose_is_device(ch) && ch->cfg->buffer_bytes == 0 && (caps & (ZC_CAP_PIPE | ZC_CAP_SOCK))) {
 		if (ch->dst->shape.caps & ZC_CAP_SOCK) {
 			choose_kernel(ch, ZC_ROUTE_SENDFILE);
 		}
@@ -328,6 +337,7 @@ static void choose_stream_routes(struct chooser *ch)
 	               ch->choice->kernel_count > 0 ? "pages can be passed to or from a pipe or socket"
 	               : choose_is_device(ch)       ? "a device is written by whole blocks, many at a time"
 	               : tiny                       ? "too small for anything else"
+	               : ch->cfg->buffer_bytes != 0 ? "a buffer was asked for"
 	               : ch->cfg->stable            ? "no pages are passed on, as asked"
 	                                            : "these ends take plain reads and writes");
 }
@@ -428,8 +438,20 @@ static int choose_node(const struct chooser *ch)
 static void choose_prior(struct chooser *ch, struct lane_cfg *lane)
 {
 	bool direct = ch->choice->src_direct || ch->choice->dst_direct;
+	uint64_t buffer = ch->cfg->buffer_bytes;
 	bool stream = !(ch->src->shape.caps & ZC_CAP_SEEK) || !(ch->dst->shape.caps & ZC_CAP_SEEK);
 
+	if (buffer != 0) { /* blocks that fit the CPU's cache, a few at least */
+		lane->engine = ZC_ENGINE_SYNC;
+		lane->store = true;
+		lane->block_bytes =
+		    zc_align_up(zc_max_u64(zc_min_u64(STORE_BLOCK_BYTES, buffer / STORE_BLOCKS_MIN),
+		                           buffer / POOL_BUFS_MAX),
+		                zc_page_bytes());
+		lane->buf_count = (unsigned)zc_max_u64(STORE_BLOCKS_MIN,
+		                                       zc_min_u64(buffer / lane->block_bytes, POOL_BUFS_MAX));
+		return;
+	}
 	if (direct) {
 		lane->block_bytes = ZC_MIB;
 		lane->buf_count = 16;
@@ -503,8 +525,9 @@ static void choose_lane(struct chooser *ch)
 	if (ch->choice->buffer) {
 		char size[16];
 
-		choose_explain(ch, "buffers: %u of %s%s, should they be needed", lane->buf_count,
+		choose_explain(ch, "buffers: %u of %s%s%s, should they be needed", lane->buf_count,
 		               zc_format_size(size, lane->block_bytes),
+		               lane->store ? " between a thread that reads and one that writes" : "",
 		               lane->engine == ZC_ENGINE_AUTO    ? ", by a ring"
 		               : lane->engine == ZC_ENGINE_URING ? ", by a ring as asked"
 		                                                 : ", by reads and writes");

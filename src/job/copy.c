@@ -41,6 +41,7 @@ struct pass {
 	uint64_t hole_bytes;
 	uint64_t stayed_bytes; /* an earlier run has copied them                  */
 	bool eof;
+	bool pipes_said; /* by --explain */
 };
 
 /* What the lane turned out to be: engine and pages as this host granted them. */
@@ -72,6 +73,24 @@ static void pass_explain_lane(const struct pass *pass)
 	           report->region.why);
 	report_say(report, ZC_MSG_EXPLAIN, "node: asked for %d, got %d (-1 is any) of %u",
 	           pass->choice.lane.node, report->region.node, zc_topo_node_count());
+}
+
+/* How large the pipes were in the end: a user has only so much in them. */
+static void pass_explain_pipes(struct pass *pass)
+{
+	const struct zc_kit *kit = &pass->item->lane->kit;
+	const uint32_t sizes[] = { kit->src_pipe_bytes, kit->dst_pipe_bytes };
+	const char *names[] = { "source", "destination" };
+
+	for (unsigned i = 0; i < 2 && pass->item->cfg->explain && !pass->pipes_said; i++) {
+		char size[16];
+
+		if (sizes[i] != 0) {
+			report_say(pass->item->report, ZC_MSG_EXPLAIN, "pipe: the %s's holds %s", names[i],
+			           zc_format_size(size, sizes[i]));
+		}
+	}
+	pass->pipes_said = true;
 }
 
 /* The lane of the buffer route, on first need. */
@@ -219,6 +238,7 @@ static int pass_move(struct pass *pass, struct zc_leg *leg)
 	res = -EOPNOTSUPP;
 	if (choice->kernel_count > 0) {
 		res = zc_lane_run(item->lane, leg, choice->kernel, choice->kernel_count, item->moved);
+		pass_explain_pipes(pass);
 	}
 	if (res == -EOPNOTSUPP && !choice->buffer) {
 		return pass_forced_end(pass, leg);

@@ -16,7 +16,10 @@
 void lane_init(struct lane *lane, struct zc_progress *progress, struct zc_report *report)
 {
 	*lane = (struct lane){
-		.kit = { .pipe = { -1, -1 }, .progress = progress, .fallbacks = &report->fallbacks },
+		.kit = { .pipe = { -1, -1 },
+		         .null_fd = -1,
+		         .progress = progress,
+		         .fallbacks = &report->fallbacks },
 		.state_fd = -1,
 		.report = report,
 	};
@@ -29,6 +32,10 @@ static void lane_close_pipe(struct lane *lane)
 			close(lane->kit.pipe[i]);
 			lane->kit.pipe[i] = -1;
 		}
+	}
+	if (lane->kit.null_fd >= 0) {
+		close(lane->kit.null_fd);
+		lane->kit.null_fd = -1;
 	}
 }
 
@@ -100,8 +107,8 @@ static bool lane_is(const struct lane *lane, const struct lane_cfg *cfg)
 
 	return lane->open && now->engine == cfg->engine && now->thread_count == cfg->thread_count &&
 	       now->buf_count == cfg->buf_count && now->block_bytes == cfg->block_bytes &&
-	       now->small == cfg->small && now->huge == cfg->huge && now->huge_bytes == cfg->huge_bytes &&
-	       now->node == cfg->node;
+	       now->small == cfg->small && now->store == cfg->store && now->huge == cfg->huge &&
+	       now->huge_bytes == cfg->huge_bytes && now->node == cfg->node;
 }
 
 int lane_open(struct lane *lane, const struct lane_cfg *cfg, const char **ret_op)
@@ -130,6 +137,14 @@ int lane_open(struct lane *lane, const struct lane_cfg *cfg, const char **ret_op
 		lane_close(lane);
 		return res;
 	}
+	if (cfg->store) {
+		*ret_op = "malloc";
+		res = zc_store_new(&lane->kit.store, lane->kit.pool);
+	}
+	if (res < 0) {
+		lane_close(lane);
+		return res;
+	}
 	lane_note(lane);
 	return 0;
 }
@@ -152,6 +167,11 @@ void lane_close(struct lane *lane)
 
 	split_close(lane);
 	if (lane->open) {
+		if (kit->store != NULL) {
+			zc_store_facts(kit->store, &lane->report->store);
+			zc_store_free(kit->store);
+			kit->store = NULL;
+		}
 		zc_engine_close(kit->engine);
 		leaked = zc_pool_destroy(kit->pool);
 		lane->report->leaked_buffers += leaked;

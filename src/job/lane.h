@@ -10,6 +10,7 @@ struct lane_cfg {
 	unsigned thread_count; /* sync engine's helpers; 0 = requests are performed in place       */
 	unsigned buf_count;    /* = queue depth                                                    */
 	size_t block_bytes;    /* of one buffer                                                    */
+	bool store;            /* --buffer: the buffers are a store between two threads            */
 	bool small;            /* a plain allocation instead of a pool region                      */
 	enum zc_huge huge;
 	size_t huge_bytes;

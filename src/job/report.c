@@ -341,6 +341,14 @@ static void report_machine(const struct zc_report *report, struct zc_json *json)
 		zc_json_u64(json, "leaked_buffers", report->leaked_buffers);
 		zc_json_close(json, '}');
 	}
+	if (report->store.bytes != 0) {
+		zc_json_open(json, "buffer", '{');
+		zc_json_u64(json, "bytes", report->store.bytes);
+		zc_json_u64(json, "peak_bytes", report->store.peak_bytes);
+		zc_json_seconds(json, "full_seconds", report->store.full_ns);
+		zc_json_seconds(json, "empty_seconds", report->store.empty_ns);
+		zc_json_close(json, '}');
+	}
 	zc_json_open(json, "fallbacks", '[');
 	for (unsigned i = 0; i < report->fallbacks.count; i++) {
 		const struct zc_fallback *fallback = &report->fallbacks.list[i];
@@ -518,6 +526,12 @@ void zc_report_print(const struct zc_report *report, FILE *file, uint64_t total_
 		fprintf(file, "zcopy: engine %s (%s), %s x %u%s\n", report->engine.name, report->engine.setup,
 		        zc_format_size(data, report->block_bytes), report->engine.depth,
 		        report->direct ? ", O_DIRECT" : "");
+	}
+	if (report->store.bytes != 0) {
+		fprintf(file, "zcopy: buffer of %s: at most %s in it; full for %.3f s, empty for %.3f s\n",
+		        zc_format_size(data, report->store.bytes),
+		        zc_format_size(logical, report->store.peak_bytes),
+		        (double)report->store.full_ns / 1e9, (double)report->store.empty_ns / 1e9);
 	}
 	if (report->resumed.files > 0) {
 		fprintf(file, "zcopy: resumed: %s of %llu files were there\n",

@@ -18,6 +18,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "store.h"
 #include "zcopy/arch.h"
 
 #define BATCH_MAX 64
@@ -598,6 +599,9 @@ int zc_copy_buffer(struct zc_kit *kit, struct zc_leg *leg)
 {
 	struct run run;
 
+	if (kit->store != NULL) {
+		return zc_store_move(kit, leg);
+	}
 	run_init(&run, kit, leg);
 	run_to_end(&run);
 	run_tail(&run);

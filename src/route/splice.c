@@ -16,13 +16,14 @@
 #include <unistd.h>
 
 /* More than this measured no better here, and a user may have 64 MiB in pipes (pipe-user-pages-soft). */
-#define SPLICE_PIPE_BYTES (1024 * 1024)
+#define SPLICE_PIPE_BYTES       (1024 * 1024)
+#define SPLICE_PIPE_BYTES_LEAST 4096
 
 static const char *splice_unfit(const struct zc_shape *src, const struct zc_shape *dst)
 {
 	const unsigned passes = ZC_CAP_PIPE | ZC_CAP_SOCK;
 
-	if ((src->caps | dst->caps) & ZC_CAP_SYNTH) {
+	if ((src->caps & ZC_CAP_SYNTH) || (dst->caps & (ZC_CAP_SYNTH | ZC_CAP_DISCARD)) == ZC_CAP_SYNTH) {
 		return "an end has no descriptor";
 	}
 	if (!((src->caps | dst->caps) & passes)) {
@@ -48,11 +49,49 @@ int kernel_wait(int fd, bool to_write)
 	return -ECANCELED;
 }
 
-/* Opens the private pipe and grows it and those at the ends; smaller pipes are slower, not wrong. */
-static int splice_pipe_open(struct zc_kit *kit, const struct zc_leg *leg)
+/* Grows a pipe as far as the limits on all pipes of a user let it; never shrinks one. Its size. */
+static uint32_t splice_grow(struct zc_kit *kit, int fd, const char *whose)
 {
-	int size;
+	int size = fcntl(fd, F_GETPIPE_SZ);
+	int code = 0;
 
+	for (int want = SPLICE_PIPE_BYTES; size > 0 && want > size; want /= 2) {
+		int got = fcntl(fd, F_SETPIPE_SZ, want);
+
+		if (got > 0) {
+			size = got;
+			break;
+		}
+		code = code == 0 ? -errno : code;
+	}
+	if (code < 0) {
+		zc_fallback_add(kit->fallbacks, whose, "a smaller one", "fcntl F_SETPIPE_SZ", code);
+	}
+	return size > 0 ? (uint32_t)size : SPLICE_PIPE_BYTES_LEAST;
+}
+
+/* Smaller pipes are slower, not wrong. */
+static void splice_grow_ends(struct zc_kit *kit, const struct zc_leg *leg)
+{
+	const struct zc_shape *src = &leg->src->shape;
+	const struct zc_shape *dst = &leg->dst->shape;
+
+	kit->src_pipe_bytes = src->caps & ZC_CAP_PIPE ? splice_grow(kit, src->fd, "source pipe of 1 MiB") : 0;
+	kit->dst_pipe_bytes =
+	    dst->caps & ZC_CAP_PIPE ? splice_grow(kit, dst->fd, "destination pipe of 1 MiB") : 0;
+}
+
+/* Opens what stands between the ends: the private pipe; nothing is needed before one that discards. */
+static int splice_open(struct zc_kit *kit, const struct zc_leg *leg, const char **ret_op)
+{
+	if (leg->dst->shape.caps & ZC_CAP_DISCARD) {
+		*ret_op = "openat";
+		if (kit->null_fd < 0) {
+			kit->null_fd = open("/dev/null", O_WRONLY | O_CLOEXEC);
+		}
+		return kit->null_fd < 0 ? -errno : 0;
+	}
+	*ret_op = "pipe2";
 	if (kit->pipe[0] >= 0) {
 		return 0;
 	}
@@ -60,18 +99,7 @@ static int splice_pipe_open(struct zc_kit *kit, const struct zc_leg *leg)
 		kit->pipe[0] = kit->pipe[1] = -1; /* reads and writes serve */
 		return -errno;
 	}
-	size = fcntl(kit->pipe[1], F_SETPIPE_SZ, SPLICE_PIPE_BYTES);
-	if (size < 0) {
-		zc_fallback_add(kit->fallbacks, "1 MiB pipe", "default pipe", "fcntl F_SETPIPE_SZ", -errno);
-		size = fcntl(kit->pipe[1], F_GETPIPE_SZ);
-	}
-	kit->pipe_bytes = size > 0 ? (uint32_t)size : 65536;
-	if (leg->src->shape.caps & ZC_CAP_PIPE) {
-		(void)fcntl(leg->src->shape.fd, F_SETPIPE_SZ, SPLICE_PIPE_BYTES);
-	}
-	if (leg->dst->shape.caps & ZC_CAP_PIPE) {
-		(void)fcntl(leg->dst->shape.fd, F_SETPIPE_SZ, SPLICE_PIPE_BYTES);
-	}
+	kit->pipe_bytes = splice_grow(kit, kit->pipe[1], "1 MiB pipe");
 	return 0;
 }
 
@@ -168,39 +196,56 @@ static int splice_out(struct zc_kit *kit, struct zc_leg *leg, size_t owed, bool 
 	return 0;
 }
 
-static int splice_move(struct zc_kit *kit, struct zc_leg *leg)
+/* One turn: what the source gives at once, and all of it to the sink. Bytes, 0 at the end, or -errno. */
+static ssize_t splice_turn(struct zc_kit *kit, struct zc_leg *leg, bool began)
 {
 	bool seek = leg->src->shape.caps & ZC_CAP_SEEK;
+	bool discard = leg->dst->shape.caps & ZC_CAP_DISCARD;
+	int64_t off = kernel_off(leg->src, leg);
+	size_t want =
+	    (size_t)zc_min_u64(kernel_step(kit, leg), discard ? SPLICE_PIPE_BYTES : kit->pipe_bytes);
+	ssize_t got;
+	int code;
+
+	if (zc_stopped()) {
+		return kernel_fail(leg, ZC_SIDE_NONE, "splice", -ECANCELED);
+	}
+	zc_progress_wait(kit->progress, ZC_SIDE_SRC);
+	got = splice_once(leg->src->shape.fd, seek ? &off : NULL, discard ? kit->null_fd : kit->pipe[1], NULL,
+	                  want, true);
+	if (got == 0 && !seek) {
+		leg->eof = true; /* every writer of the pipe is gone */
+		return 0;
+	}
+	if (got == 0 || (got < 0 && !began && got != -ECANCELED)) {
+		return kernel_not_me(leg, "splice", (int)got);
+	}
+	if (got < 0) {
+		return kernel_fail(leg, got == -ECANCELED ? ZC_SIDE_NONE : ZC_SIDE_SRC, "splice", (int)got);
+	}
+	if (discard) {
+		kernel_moved(kit, leg, (size_t)got);
+		return got;
+	}
+	code = splice_out(kit, leg, (size_t)got, began);
+	return code < 0 ? code : got;
+}
+
+static int splice_move(struct zc_kit *kit, struct zc_leg *leg)
+{
+	const char *op;
 	bool began = false;
-	int code = splice_pipe_open(kit, leg);
+	int code = splice_open(kit, leg, &op);
 
 	if (code < 0) {
-		return kernel_not_me(leg, "pipe2", code);
+		return kernel_not_me(leg, op, code);
 	}
-	while (!kernel_done(leg)) {
-		int64_t off = kernel_off(leg->src, leg);
-		size_t want = (size_t)zc_min_u64(kernel_step(kit, leg), kit->pipe_bytes);
-		ssize_t got;
+	splice_grow_ends(kit, leg);
+	while (!kernel_done(leg) && !leg->eof) {
+		ssize_t res = splice_turn(kit, leg, began);
 
-		if (zc_stopped()) {
-			return kernel_fail(leg, ZC_SIDE_NONE, "splice", -ECANCELED);
-		}
-		zc_progress_wait(kit->progress, ZC_SIDE_SRC);
-		got = splice_once(leg->src->shape.fd, seek ? &off : NULL, kit->pipe[1], NULL, want, true);
-		if (got == 0 && !seek) {
-			leg->eof = true; /* every writer of the pipe is gone */
-			return 0;
-		}
-		if (got == 0 || (got < 0 && !began && got != -ECANCELED)) {
-			return kernel_not_me(leg, "splice", (int)got);
-		}
-		if (got < 0) {
-			return kernel_fail(leg, got == -ECANCELED ? ZC_SIDE_NONE : ZC_SIDE_SRC, "splice",
-			                   (int)got);
-		}
-		code = splice_out(kit, leg, (size_t)got, began);
-		if (code < 0) {
-			return code;
+		if (res < 0) {
+			return (int)res;
 		}
 		began = true;
 	}

@@ -171,7 +171,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len_bytes)
 	static _Alignas(64) uint8_t storage[16384];
 	struct zc_progress progress = { 0 };
 	struct zc_fallbacks fallbacks = { .count = 0 };
-	struct zc_kit kit = { .pipe = { -1, -1 }, .progress = &progress, .fallbacks = &fallbacks };
+	struct zc_kit kit = {
+		.pipe = { -1, -1 }, .null_fd = -1, .progress = &progress, .fallbacks = &fallbacks
+	};
 	struct chaos chaos = { .base.ops = &chaos_ops };
 	unsigned shape;
 	size_t size;

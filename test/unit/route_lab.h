@@ -232,8 +232,9 @@ static inline int lab_open(struct lab *lab, enum zc_engine_kind kind, unsigned t
 	int res;
 
 	memset(lab, 0, sizeof(*lab));
-	lab->kit =
-	    (struct zc_kit){ .pipe = { -1, -1 }, .progress = &lab->progress, .fallbacks = &lab->fallbacks };
+	lab->kit = (struct zc_kit){
+		.pipe = { -1, -1 }, .null_fd = -1, .progress = &lab->progress, .fallbacks = &lab->fallbacks
+	};
 	if (block_bytes == 0) {
 		return 0;
 	}
