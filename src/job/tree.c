@@ -63,16 +63,34 @@ static bool tree_has_groups(const struct tree *tree)
 	       tree->root_dst_fd >= 0 && group_serves(tree->root_dst_fd);
 }
 
+/* New files that are cloned on btrfs are changes of one B-tree and nothing else: two threads wait for each
+ * other's leaves, and take longer than one. An update, which mostly looks, and copies of bytes do gain. */
+static bool tree_is_one_lane(const struct tree *tree)
+{
+	const struct zc_job_cfg *cfg = tree->cfg;
+	const struct node *root = tree->root;
+	char fs[24];
+
+	return tree->ops == &entry_ops && tree->plain && !tree->durable && cfg->reflink != ZC_WHEN_NEVER &&
+	       root->made && root->src_st.st_dev == root->dst_dev &&
+	       strcmp(zc_fs_name(tree->root_dst_fd, fs), "btrfs") == 0;
+}
+
+static unsigned tree_lanes(const struct tree *tree)
+{
+	if (tree->cfg->interactive || tree->root_dst_fd < 0) {
+		return 1; /* one question at a time; one list */
+	}
+	return tree->cfg->jobs != 0 ? tree->cfg->jobs : tree_is_one_lane(tree) ? 1 : tree_cpu_count();
+}
+
 static void tree_size(struct tree *tree)
 {
 	rlim_t fds = tree_fd_limit();
-	unsigned lanes = tree->cfg->jobs != 0 ? tree->cfg->jobs : tree_cpu_count();
+	unsigned lanes = tree_lanes(tree);
 	rlim_t each;
 	bool groups;
 
-	if (tree->cfg->interactive || tree->root_dst_fd < 0) {
-		lanes = 1; /* one question at a time; one list */
-	}
 	lanes = lanes > TREE_JOBS_MAX ? TREE_JOBS_MAX : lanes;
 	while (lanes > 1 && (fds < BASE_FDS || (fds - BASE_FDS) / lanes < LANE_FDS + 4)) {
 		lanes--;

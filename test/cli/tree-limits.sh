@@ -215,6 +215,31 @@ if [ -z "${ZC_SANITIZED:-}" ]; then
 	[ $good -gt 0 ] || fail 'never enough memory'
 fi
 
+begin 'btrfs: a new tree of clones by one thread, all else by several'
+threads() { # COMMAND... : how many are started
+	strace -f -e trace=clone3,clone -o calls "$@" 2>/dev/null || fail "exit $?: $*"
+	grep -c 'clone3*(.*CLONE_THREAD' calls
+}
+if [ -n "${ZC_SANITIZED:-}${ZC_LAUNCHED:-}" ]; then
+	skip 'a launcher makes its own calls'
+elif ! have strace; then
+	skip 'no strace'
+elif [ "$(nproc)" -lt 2 ]; then
+	skip 'one CPU'
+elif image btrfs "$PWD/m" 320; then
+	"$HELPERS/manyfiles" flat 3000 m/src && cp -r m/src src && sync -f m
+	equal "$(threads $ZCOPY -a m/src m/new)" 0 'threads'
+	faithful m/src m/new
+	mkdir bin && ln -s "$(command -v $ZCOPY)" bin/cp
+	equal "$(threads bin/cp -a m/src m/as-cp)" 0 'threads as cp'
+	for more in '-a -u m/src/. m/new' '-a --reflink=never m/src m/bytes' '-a -j2 m/src m/two' '-a src m/from'; do
+		[ "$(threads $ZCOPY $more)" -gt 0 ] || fail "by one thread: $more"
+	done
+else
+	skip 'cannot mount btrfs'
+fi
+rm -rf src
+
 begin 'many operands'
 mkdir src dst
 "$HELPERS/manyfiles" flat 6000 src
