@@ -12,6 +12,7 @@
 #include <linux/fs.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #include "group.h"
@@ -23,13 +24,35 @@ static int small_fail(struct worker *worker, struct node *node, const char *name
 	return entry_fail(worker, node, name, side, 0, op, code, what);
 }
 
-/* All of it, or SMALL_NOT_ME: longer than was said. */
-static ssize_t small_read(struct worker *worker, int fd)
+/* What is in the page cache, without waiting for more. That it is not all is noted: the disk is read, and the
+ * files that come next are asked for beforehand. Bytes; an error is for the plain read to find. */
+static size_t small_read_cached(struct worker *worker, int fd, size_t size)
 {
-	size_t have = 0;
+	struct iovec iov = { .iov_base = worker->small, .iov_len = SMALL_BYTES + 1 };
+	ssize_t len;
 
+	if (worker->no_nowait || size == 0) {
+		return 0;
+	}
+	len = preadv2(fd, &iov, 1, 0, RWF_NOWAIT);
+	if (len < 0 && errno != EAGAIN) {
+		worker->no_nowait = true;
+	} else if (len < (ssize_t)size) {
+		worker->ahead_left = AHEAD_KEEP;
+	}
+	return len < 0 ? 0 : (size_t)len;
+}
+
+/* All of it, and no more than a byte beyond what it may have. */
+static ssize_t small_read(struct worker *worker, int fd, size_t size)
+{
+	size_t have = small_read_cached(worker, fd, size);
+
+	if (have == size && size > 0) {
+		return (ssize_t)have;
+	}
 	while (have <= SMALL_BYTES) {
-		ssize_t len = read(fd, worker->small + have, SMALL_BYTES + 1 - have);
+		ssize_t len = pread(fd, worker->small + have, SMALL_BYTES + 1 - have, (off_t)have);
 
 		if (len < 0 && errno == EINTR && !zc_stopped()) {
 			continue;
@@ -157,7 +180,7 @@ static int small_fill(struct worker *worker, struct node *node, const char *name
 	}
 	*ret_cloned = res == 0;
 	if (!*ret_cloned) {
-		len = small_read(worker, src_fd);
+		len = small_read(worker, src_fd, (size_t)st->st_size);
 		if (len < 0) {
 			return small_fail(worker, node, name, ZC_SIDE_SRC, "read", (int)len, "cannot read");
 		}

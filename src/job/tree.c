@@ -4,6 +4,7 @@
 #include "tree.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -23,6 +24,8 @@
 #define SHARE_AFTER 64
 /* Descriptors a lane may need at once besides its window: two ends, an old file, a pipe, links, a dup. */
 #define LANE_FDS 10
+/* How many files are asked for before they are copied, while that pays. */
+#define AHEAD_FILES 64
 /* What the program itself has open: the standard three, roots, links, report, and a few for libraries. */
 #define BASE_FDS 14
 
@@ -414,6 +417,80 @@ static bool dirent_is_dir(const struct tree *tree, const struct walk_dirent *ent
 	return entry->type == DT_DIR;
 }
 
+/* ---- the names of a directory that are no directories */
+
+/* A batch of getdents, or names handed over. */
+struct list {
+	const void *bytes;
+	size_t at;
+	size_t end;
+	bool handed;
+};
+
+static bool list_next(struct list *list, const char **ret_name, uint8_t *ret_type)
+{
+	while (list->at < list->end) {
+		const char *at = (const char *)list->bytes + list->at;
+		const struct walk_dirent *entry = (const void *)at;
+
+		if (list->handed) {
+			*ret_type = (uint8_t)at[0];
+			*ret_name = at + 1;
+			list->at += strlen(*ret_name) + 2;
+			return true;
+		}
+		list->at += entry->reclen;
+		if (!walk_is_dot(entry->name) && entry->type != DT_DIR) {
+			*ret_type = entry->type;
+			*ret_name = entry->name;
+			return true;
+		}
+	}
+	return false;
+}
+
+/* What of a list was asked for beforehand. */
+struct ahead {
+	struct list list; /* at: up to here            */
+	unsigned count;   /* names, not yet copied     */
+};
+
+/* The file's first bytes are on their way when this returns. What goes wrong shows when it is copied. */
+static void worker_ahead_file(const struct open_dir *dir, const char *name)
+{
+	int fd = openat(dir->src_fd, name, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY | O_NOFOLLOW);
+
+	if (fd >= 0) {
+		(void)posix_fadvise(fd, 0, SMALL_BYTES, POSIX_FADV_WILLNEED);
+		close(fd);
+	}
+}
+
+/* One file after the other has the disk wait for us and us for the disk: those that come next are asked for
+ * together, AHEAD_FILES of them, and again when half of these are copied. */
+static void worker_ahead(struct worker *worker, struct node *node, const struct list *list,
+                         struct ahead *ahead)
+{
+	struct open_dir dir;
+	const char *name;
+	uint8_t type;
+
+	ahead->list.end = list->end;
+	if (ahead->list.at < list->at) {
+		ahead->list.at = list->at;
+		ahead->count = 0;
+	}
+	if (ahead->count > AHEAD_FILES / 2 || !node->made || !tree_at(worker, node, &dir)) {
+		return;
+	}
+	while (ahead->count < AHEAD_FILES && list_next(&ahead->list, &name, &type)) {
+		if (type == DT_REG && !entry_excluded(worker, node, name, false)) {
+			worker_ahead_file(&dir, name);
+		}
+		ahead->count++;
+	}
+}
+
 static void worker_copy_one(struct worker *worker, struct node *node, const char *name, uint8_t type)
 {
 	struct open_dir dir;
@@ -426,20 +503,6 @@ static void worker_copy_one(struct worker *worker, struct node *node, const char
 		worker->tree->ops->copy(worker, node, &dir, name, type);
 		atomic_fetch_add_explicit(&worker->tree->progress->items_done, 1, memory_order_relaxed);
 	}
-}
-
-static void worker_copy_handed(struct worker *worker, struct names *names)
-{
-	struct node *node = names->node;
-
-	while (names->at < names->end) {
-		const char *name = names->bytes + names->at + 1;
-
-		worker_copy_one(worker, node, name, (uint8_t)names->bytes[names->at]);
-		names->at += (uint32_t)strlen(name) + 2;
-	}
-	free(names);
-	tree_node_done(worker, node);
 }
 
 /* Somebody waits for work: half of what is left of this batch is theirs. */
@@ -473,23 +536,38 @@ static size_t worker_hand_over(struct worker *worker, struct node *node, size_t 
 	return middle;
 }
 
-/* The names of this batch that are no directories. */
-static void worker_copy_batch(struct worker *worker, struct node *node, size_t end)
+static void worker_copy_list(struct worker *worker, struct node *node, struct list *list)
 {
-	struct tree *tree = worker->tree;
+	struct ahead ahead = { .list = *list };
 
-	for (size_t at = 0; at < end && !zc_stopped();) {
-		const struct walk_dirent *entry = (const struct walk_dirent *)(worker->batch + at);
-		size_t next = at + entry->reclen;
+	while (list->at < list->end && !zc_stopped()) {
+		const char *name;
+		uint8_t type;
 
-		if (atomic_load_explicit(&tree->idle, memory_order_relaxed) > 0 && end - next > 64) {
-			end = worker_hand_over(worker, node, next, end);
+		if (worker->ahead_left > 0) {
+			worker_ahead(worker, node, list, &ahead);
+			worker->ahead_left--;
 		}
-		if (!walk_is_dot(entry->name) && !dirent_is_dir(tree, entry)) {
-			worker_copy_one(worker, node, entry->name, entry->type);
+		if (!list_next(list, &name, &type)) {
+			return;
 		}
-		at = next;
+		ahead.count -= ahead.count > 0;
+		if (!list->handed && atomic_load_explicit(&worker->tree->idle, memory_order_relaxed) > 0 &&
+		    list->end - list->at > 64) {
+			list->end = worker_hand_over(worker, node, list->at, list->end);
+		}
+		worker_copy_one(worker, node, name, type);
 	}
+}
+
+static void worker_copy_handed(struct worker *worker, struct names *names)
+{
+	struct node *node = names->node;
+	struct list list = { .bytes = names->bytes, .end = names->end, .handed = true };
+
+	worker_copy_list(worker, node, &list);
+	free(names);
+	tree_node_done(worker, node);
 }
 
 /* The directories of this batch go on their pile, to be taken before anything else is read. */
@@ -595,7 +673,7 @@ static void worker_read(struct worker *worker, struct node *node)
 		tree_more_work(tree);
 		pthread_mutex_unlock(&tree->lock);
 	}
-	worker_copy_batch(worker, node, len);
+	worker_copy_list(worker, node, &(struct list){ .bytes = worker->batch, .end = len });
 	tree_node_done(worker, node);
 }
 

@@ -29,6 +29,7 @@ struct names {
 
 #define WALK_BYTES  (32u * 1024)  /* a batch of getdents                                           */
 #define SMALL_BYTES (128u * 1024) /* up to here a file is one read and one write                   */
+#define AHEAD_KEEP  256           /* names that reading ahead goes on for after a read that waited */
 
 struct tree;
 struct census;
@@ -44,6 +45,8 @@ struct worker {
 	struct group *group; /* files that are synced together; NULL: each by itself             */
 	bool waited;         /* in vain, since it last had a task                                */
 	bool patient;        /* has nothing better to do than to wait for a hard link's copy     */
+	bool no_nowait;      /* RWF_NOWAIT is refused: what is cached cannot be told from what is not */
+	unsigned ahead_left; /* names for which files are asked for beforehand; 0: it does not pay   */
 	char name[NAME_MAX + 1];
 	pthread_t thread;
 };

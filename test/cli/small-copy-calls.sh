@@ -37,6 +37,63 @@ big=$(sed -n 's/.*mmap(NULL, \([0-9]*\), [^,]*, [^,]*MAP_ANONYMOUS.*/\1/p' calls
 total=$(wc -l <calls)
 echo "$total system calls in all, $(strace -f cp a c 2>&1 | wc -l) of cp"
 
+# cheap FILE DIR: copied to DIR without the ring and without O_DIRECT.
+cheap() {
+	expect 0 strace -f -e trace=io_uring_setup,fcntl -o calls "$ZCOPY" "$1" "$2/zc-cheap.$$"
+	cmp "$1" "$2/zc-cheap.$$" || fail 'copied wrong'
+	rm -f "$2/zc-cheap.$$"
+	if grep 'io_uring_setup\|F_SETFL.*O_DIRECT' calls; then fail 'a ring or O_DIRECT'; fi
+}
+
+begin 'what is cached pays for no ring and no O_DIRECT at any size'
+head -c 67108864 /dev/zero >large
+cat large >/dev/null
+cheap large .
+# the same calls are seen where they are right
+dd of=large oflag=nocache conv=notrunc,fdatasync count=0 2>/dev/null
+if [ "$(stat -f -c %T .)" != tmpfs ] && ! denied io_uring_setup; then
+	expect 0 strace -f -e trace=io_uring_setup,fcntl -o calls "$ZCOPY" large cold
+	grep -q 'F_SETFL.*O_DIRECT' calls || fail 'blind: a cold copy without O_DIRECT'
+fi
+
+begin 'nor does tmpfs'
+if [ "$(stat -f -c %T /dev/shm 2>/dev/null)" = tmpfs ] && head -c 67108864 /dev/zero >"/dev/shm/zc-mem.$$"; then
+	cheap "/dev/shm/zc-mem.$$" /dev/shm
+else
+	skip 'no room in /dev/shm'
+fi
+rm -f "/dev/shm/zc-mem.$$"
+
+# asked_ahead: how many files of tree were asked for before they were read.
+asked_ahead() {
+	rm -rf copy
+	expect 0 strace -f -e trace=fadvise64 -o calls "$ZCOPY" -r -j1 "$@" tree copy
+	for file in copy/*; do cmp "$file" "tree/${file#*/}" || fail 'copied wrong'; done
+	grep -c WILLNEED calls
+}
+
+begin 'small files that are not cached are asked for before they are read, cached ones are not'
+mkdir tree
+data 200000 1 tree/f
+split -b 1000 -a 3 tree/f tree/x
+cat tree/* >/dev/null
+equal "$(asked_ahead)" 0 'files asked for though cached'
+for file in tree/x*; do dd of="$file" oflag=nocache conv=notrunc,fdatasync count=0; done 2>/dev/null
+if python3 -c '
+import os, sys
+try:
+    os.preadv(os.open("tree/xaaa", os.O_RDONLY), [bytearray(1)], 0, os.RWF_NOWAIT)
+except BlockingIOError:
+    sys.exit(0)
+sys.exit(1)'; then
+	asked=$(asked_ahead)
+	[ "$asked" -ge 150 ] && [ "$asked" -le 201 ] || fail "$asked of 200 files were asked for"
+	for file in tree/x*; do dd of="$file" oflag=nocache conv=notrunc,fdatasync count=0; done 2>/dev/null
+	[ "$(asked_ahead --exclude='xab*')" -le 175 ] || fail 'files that are left out were asked for'
+else
+	skip 'this file system does not tell what is cached'
+fi
+
 begin 'a new name is never shown half: the name appears by one call, after the data'
 data 4096 1 a
 expect 0 strace -f -o calls "$ZCOPY" a b
