@@ -50,6 +50,9 @@ test  mkfs.ext4            e2fsprogs        e2fsprogs            e2fsprogs     e
 test  mkfs.xfs             xfsprogs         xfsprogs             xfsprogs      xfsprogs
 test  mkfs.btrfs           btrfs-progs      btrfs-progs          btrfs-progs   btrfs-progs
 test  losetup              mount            util-linux           util-linux    losetup
+test  nc                   netcat-openbsd   netcat               openbsd-netcat netcat-openbsd
+test  socat                socat            socat                socat         socat
+test  mbuffer              mbuffer          mbuffer              -             mbuffer
 test  sfdisk               fdisk            util-linux           sfdisk        sfdisk
 test  setpriv|setarch      util-linux       util-linux           util-linux    setpriv
 test  ps                   procps           procps-ng            procps-ng     procps-ng

@@ -58,6 +58,8 @@ static inline uint64_t zc_align_up(uint64_t value, uint64_t align)
 
 /* "64K" "1.5G" is refused: whole numbers only. K M G T and KiB.. are 1024, KB MB.. are 1000. */
 int zc_parse_size(const char *text, uint64_t *ret_bytes);
+/* "200ms" "5s" "2m" "1h": whole numbers only, a unit always. */
+int zc_parse_time(const char *text, uint64_t *ret_ns);
 /* A decimal whole number from min to max. */
 int zc_parse_count(const char *text, uint64_t min, uint64_t max, uint64_t *ret_count);
 /* "1.4 GiB", at most 15 characters; returns out. */
@@ -124,7 +126,9 @@ enum zc_end_kind {
 	ZC_END_NULL,
 	ZC_END_ZERO,
 	ZC_END_GEN,
-	ZC_END_REMOTE, /* tcp://, ssh://, zcopy://, HOST:PATH */
+	ZC_END_TCP,        /* tcp://HOST:PORT        */
+	ZC_END_TCP_LISTEN, /* tcp-listen://[ADDR]:PORT */
+	ZC_END_REMOTE,     /* ssh://, zcopy://, HOST:PATH */
 };
 
 struct zc_uri {
@@ -134,6 +138,9 @@ struct zc_uri {
 	int fd;              /* ZC_END_FD                             */
 	uint64_t seed;       /* ZC_END_GEN                            */
 	uint64_t size_bytes; /* ZERO and GEN as a source              */
+	const char *host;    /* TCP, without brackets; borrowed, not ended by a NUL; NULL: any address */
+	uint32_t host_len;
+	uint16_t port;
 };
 
 enum zc_dir {
@@ -181,6 +188,7 @@ struct zc_confine { /* while the rules are gathered */
 	int fd;
 	unsigned abi; /* Landlock's version */
 	uint64_t handled;
+	bool accepts; /* the caller's: it will accept a connection to a socket that listens already */
 };
 
 enum zc_allow { /* of a file; of a directory and all below it           */

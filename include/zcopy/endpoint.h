@@ -30,6 +30,7 @@ enum zc_cap {
 	ZC_CAP_NONBLOCK = 1 << 10, /* O_NONBLOCK is set by others, who share it               */
 	ZC_CAP_DISCARD = 1 << 12,  /* sink: takes all and keeps nothing (null:)                */
 	ZC_CAP_LEND = 1 << 11,     /* sink: lends its own buffers (LargeWriteBuffer): end.lent      */
+	ZC_CAP_PEER = 1 << 12,     /* a socket that we have connected or accepted                   */
 };
 
 /* What routes and choosers look at. Filled by open, read only after. */
@@ -114,6 +115,31 @@ bool zc_fs_is_remote(int fd);
  * dm-0", "in use" when nobody can be named. Of a partition also what is said of the disk, and of a disk what
  * is said of its partitions. Returns out. */
 const char *zc_block_user(char out[ZC_BLOCK_USER_BYTES], dev_t dev);
+
+/* ---- tcp.c: raw bytes to or from a peer. These block, each until zc_stopped(): -ECANCELED. timeout_ns 0:
+ * for ever; else -ETIMEDOUT. */
+
+#define ZC_TCP_NAME_BYTES 80
+
+/* Bound and listening; without an address both of IPv6 and of IPv4. 0, or -errno; a name that is not found is
+ * -EHOSTUNREACH with *ret_why the resolver's sentence, which else stays untouched. */
+int zc_tcp_listen(int *ret_fd, const struct zc_uri *uri, const char **ret_why);
+/* "127.0.0.1:9000", "[::]:9000": where fd listens, or is connected from. */
+const char *zc_tcp_name(char out[ZC_TCP_NAME_BYTES], int fd);
+/* The first peer that comes. fd stays the caller's. */
+int zc_tcp_accept(struct zc_end *ret_end, int fd, enum zc_dir dir, uint64_t timeout_ns);
+/* Each address of the host in turn, timeout_ns for all; without one as long as the kernel tries. */
+int zc_tcp_connect(struct zc_end *ret_end, const struct zc_uri *uri, enum zc_dir dir, uint64_t timeout_ns,
+                   const char **ret_why);
+/* Sink, all is written: says so to the peer and waits until it has closed, too, so that a reset is noticed.
+ * A peer that has acknowledged all bytes may keep its side open: after a while that is good enough. 0 or
+ * -errno. */
+int zc_tcp_finish(struct zc_end *end, uint64_t timeout_ns);
+/* Bytes that have come from the peer, or that it has acknowledged; *ret_idle: there is nothing to be read
+ * now, or no room to write. Any thread may ask. */
+uint64_t zc_tcp_moved(const struct zc_end *end, enum zc_dir dir, bool *ret_idle);
+/* What waits for the peer returns now. Any thread may call it. */
+void zc_tcp_abort(const struct zc_end *end);
 
 extern const struct zc_end_ops zc_end_file;   /* regular files and block devices            */
 extern const struct zc_end_ops zc_end_stream; /* pipes, sockets, ttys, inherited sink files */

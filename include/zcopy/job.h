@@ -172,6 +172,7 @@ struct zc_job_cfg {
 	uint64_t buffer_bytes;        /* --buffer; 0: none                                      */
 	uint64_t pool_bytes;          /* 0 = tuned                                           */
 	struct zc_pace *pace;         /* --limit: shared by all lanes; borrowed, NULL: none  */
+	uint64_t io_timeout_ns;       /* of TCP ends: to connect, for a peer, without a byte; 0: none */
 	bool stable;                  /* no pages of a source are passed on, which may change after that */
 	const struct zc_probe *probe; /* a bench's, told of each stage; borrowed; NULL: nobody's */
 	mode_t umask;                 /* the process's, read by cli at start                 */

@@ -59,6 +59,7 @@ _zcopy()
 		--buffer=SIZE
 		--expect-size=SIZE
 		--expect-hash=ALG:HEX
+		--io-timeout=T
 		--stable
 		--size=SIZE
 		--runs=N

@@ -161,7 +161,7 @@ static size_t filter_only(struct sock_filter *code, size_t at, int call, int tes
 
 /* Threads are made by clone, whose flags can be looked at; clone3's cannot, and C libraries know what to do
  * without it. Signals are for our own threads. */
-static size_t filter_write(struct sock_filter *code)
+static size_t filter_write(struct sock_filter *code, bool accepts)
 {
 	size_t at = 0;
 
@@ -174,6 +174,9 @@ static size_t filter_write(struct sock_filter *code)
 	code[at++] = (struct sock_filter)WHEN(BPF_JEQ, SYS_clone3, 1);
 	code[at++] = (struct sock_filter)ANSWER(ENOSYS);
 	for (size_t i = 0; i < ZC_ARRAY_LEN(filter_denied); i++) {
+		if (accepts && (filter_denied[i] == SYS_accept || filter_denied[i] == SYS_accept4)) {
+			continue;
+		}
 		code[at++] = (struct sock_filter)WHEN(BPF_JEQ, filter_denied[i], 1);
 		code[at++] = (struct sock_filter)ANSWER(EPERM);
 	}
@@ -184,7 +187,7 @@ static size_t filter_write(struct sock_filter *code)
 	return at;
 }
 
-static int filter_install(void)
+static int filter_install(bool accepts)
 {
 	struct sock_filter code[FILTER_FIXED + 2 * ZC_ARRAY_LEN(filter_denied)];
 	struct sock_fprog program = { .filter = code };
@@ -192,7 +195,7 @@ static int filter_install(void)
 	if (ZC_ISA_AUDIT == 0) {
 		return -ENOSYS;
 	}
-	program.len = (unsigned short)filter_write(code);
+	program.len = (unsigned short)filter_write(code, accepts);
 	/* the flag: who is confined need not also pay for slower branches, as kernels before 5.16 had it */
 	if (syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_SPEC_ALLOW, &program) == 0) {
 		return 0;
@@ -211,6 +214,6 @@ int zc_confine_enforce(struct zc_confine *confine, int *ret_seccomp)
 		res = -errno;
 	}
 	close(confine->fd);
-	*ret_seccomp = res < 0 ? res : filter_install();
+	*ret_seccomp = res < 0 ? res : filter_install(confine->accepts);
 	return res;
 }

@@ -74,6 +74,28 @@ int zc_parse_size(const char *text, uint64_t *ret_bytes)
 	return 0;
 }
 
+int zc_parse_time(const char *text, uint64_t *ret_ns)
+{
+	static const struct {
+		const char *name;
+		uint64_t ns;
+	} units[] = {
+		{ "ms", 1000000ull },
+		{ "s", 1000000000ull },
+		{ "m", 60000000000ull },
+		{ "h", 3600000000000ull },
+	};
+	uint64_t value;
+	int err = num_digits(&text, &value);
+
+	for (size_t i = 0; err == 0 && i < ZC_ARRAY_LEN(units); i++) {
+		if (strcmp(text, units[i].name) == 0) {
+			return __builtin_mul_overflow(value, units[i].ns, ret_ns) ? -ERANGE : 0;
+		}
+	}
+	return err == 0 ? -EINVAL : err;
+}
+
 int zc_parse_count(const char *text, uint64_t min, uint64_t max, uint64_t *ret_count)
 {
 	uint64_t value;

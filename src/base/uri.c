@@ -8,6 +8,8 @@
 #include <limits.h>
 #include <string.h>
 
+#define URI_HOST_MAX 255 /* a name of DNS */
+
 /* The text after prefix, or NULL when it does not start so. */
 static const char *uri_after(const char *text, const char *prefix)
 {
@@ -50,7 +52,7 @@ static int uri_fd(const char *text, enum zc_dir dir)
  * as with scp. */
 static bool uri_is_remote(const char *text)
 {
-	static const char *const schemes[] = { "tcp://", "tcp-listen://", "ssh://", "zcopy://" };
+	static const char *const schemes[] = { "ssh://", "zcopy://" };
 	size_t head = strcspn(text, "/:");
 
 	for (size_t i = 0; i < ZC_ARRAY_LEN(schemes); i++) {
@@ -115,6 +117,38 @@ static int uri_gen(struct zc_uri *uri, const char *args, enum zc_dir dir, const 
 	return has_size ? uri_size(args + seed_len + 1, &uri->size_bytes, ret_why) : 0;
 }
 
+/* HOST:PORT, [ADDRESS]:PORT, and to listen on any address :PORT. */
+static int uri_tcp(struct zc_uri *uri, const char *args, bool listens, const char **ret_why)
+{
+	bool bracket = *args == '[';
+	const char *host = args + bracket;
+	size_t len = strcspn(host, bracket ? "]/" : ":/");
+	const char *port = host + len;
+	uint64_t number;
+
+	port += bracket && *port == ']';
+	if (*port != ':' || (len == 0 && (bracket || !listens)) || len > URI_HOST_MAX) {
+		*ret_why = listens ? "it is tcp-listen://:PORT, tcp-listen://ADDRESS:PORT or "
+		                     "tcp-listen://[ADDRESS]:PORT"
+		                   : "it is tcp://HOST:PORT or tcp://[ADDRESS]:PORT";
+		return -EINVAL;
+	}
+	if (strchr(port + 1, ':') != NULL) {
+		*ret_why = "an IPv6 address stands in brackets, as in [::1]:PORT";
+		return -EINVAL;
+	}
+	if (zc_parse_count(port + 1, listens ? 0 : 1, UINT16_MAX, &number) != 0) {
+		*ret_why = listens ? "the port is not a number from 0 to 65535"
+		                   : "the port is not a number from 1 to 65535";
+		return -EINVAL;
+	}
+	uri->kind = listens ? ZC_END_TCP_LISTEN : ZC_END_TCP;
+	uri->host = len > 0 ? host : NULL;
+	uri->host_len = (uint32_t)len;
+	uri->port = (uint16_t)number;
+	return 0;
+}
+
 int zc_uri_parse(struct zc_uri *ret_uri, const char *text, enum zc_dir dir, const char **ret_why)
 {
 	struct zc_uri uri = { .text = text, .fd = -1 };
@@ -134,6 +168,10 @@ int zc_uri_parse(struct zc_uri *ret_uri, const char *text, enum zc_dir dir, cons
 		err = uri_zero(&uri, args, dir, ret_why);
 	} else if ((args = uri_after(text, "gen:"))) {
 		err = uri_gen(&uri, args, dir, ret_why);
+	} else if ((args = uri_after(text, "tcp://"))) {
+		err = uri_tcp(&uri, args, false, ret_why);
+	} else if ((args = uri_after(text, "tcp-listen://"))) {
+		err = uri_tcp(&uri, args, true, ret_why);
 	} else if (uri_is_remote(text)) {
 		uri.kind = ZC_END_REMOTE;
 	} else {

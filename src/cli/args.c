@@ -310,6 +310,10 @@ static int check_end(struct parse *parse, const char *end, enum zc_dir dir)
 		return option_fail(parse, "%s: verify wants two files or directories",
 		                   option_quoted(parse, end));
 	}
+	if ((uri.kind == ZC_END_TCP || uri.kind == ZC_END_TCP_LISTEN) && parse->args.job.recursive) {
+		return option_fail(parse, "%s: one stream of bytes, not a directory: not with -r",
+		                   option_quoted(parse, end));
+	}
 	if (uri.kind != ZC_END_REMOTE) {
 		return 0;
 	}

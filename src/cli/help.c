@@ -109,7 +109,8 @@ void zc_args_help(FILE *out, bool gnu_cp)
 	      "  -               standard input as SOURCE, standard output as DEST\n"
 	      "  null:           discards as DEST, is empty as SOURCE\n"
 	      "  zero:SIZE       SOURCE of zero bytes\n"
-	      "  gen:SEED,SIZE   SOURCE of random-looking bytes; as DEST gen:SEED checks them\n",
+	      "  gen:SEED,SIZE   SOURCE of random-looking bytes; as DEST gen:SEED checks them\n"
+	      "  tcp://HOST:PORT, tcp-listen://[ADDRESS]:PORT   raw bytes to or from a peer\n",
 	      out);
 	help_rows(out, false);
 	fputs("\n"
@@ -127,7 +128,8 @@ void zc_args_help(FILE *out, bool gnu_cp)
 	      "Called as cp it is GNU cp: only cp's options, words and exit status.\n"
 	      "\n"
 	      "Exit status: 0 all good, 1 something failed, 2 usage, 3 a source changed,\n"
-	      "4 wrong bytes, 5 no space, 9 refused by a safety check. More in zcopy(1).\n",
+	      "4 wrong bytes, 5 no space, 6 peer lost, 9 refused by a safety check. More in\n"
+	      "zcopy(1).\n",
 	      out);
 }
 

@@ -18,6 +18,7 @@
  *   route     reflink.c cfr.c sendfile.c splice.c: the kernel moves a span | buffer.c: our buffers do
  *             store.c --buffer: two threads | pace.c --limit
  *   endpoint  file.c stream.c synth.c: what an end is and which request moves its bytes | block.c who uses it
+ *             tcp.c how a peer is met and left
  *   engine    uring.c | sync.c: perform requests, pulled completions
  *   mem       page.c huge page ladder | topo.c NUMA | pool.c buffers of one lane
  *   base      errors, numbers, names of ends, quoting, JSON; confine.c

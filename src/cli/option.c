@@ -325,6 +325,10 @@ static const struct option_row option_rows[] = {
 	  .apply = set_expect_hash, .arg = "ALG:HEX",
 	  .range = "xxh3:HEX, crc32c:HEX or sha256:HEX",
 	  .help = "likewise, that digest" },
+	{ .name = "io-timeout", .own = true, .has_arg = required_argument,
+	  .apply = set_time, .field = JOB(io_timeout_ns), .arg = "T", .min = 1000000,
+	  .range = "a time like 200ms, 5s, 2m or 1h",
+	  .help = "give up a TCP peer that takes that long to answer,\nto come, or without a byte" },
 	{ .name = "stable", .own = true, .apply = set_flag, .field = JOB(stable),
 	  .help = "pass no page of a file on that may change yet" },
 

@@ -108,6 +108,7 @@ int set_expect_hash(struct parse *parse, const struct option_row *row, const cha
 int set_resume(struct parse *parse, const struct option_row *row, const char *arg);
 int set_count(struct parse *parse, const struct option_row *row, const char *arg);
 int set_seed(struct parse *parse, const struct option_row *row, const char *arg);
+int set_time(struct parse *parse, const struct option_row *row, const char *arg);
 int set_size(struct parse *parse, const struct option_row *row, const char *arg);
 int set_engine(struct parse *parse, const struct option_row *row, const char *arg);
 int set_jobs(struct parse *parse, const struct option_row *row, const char *arg);

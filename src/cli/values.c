@@ -162,6 +162,17 @@ int set_seed(struct parse *parse, const struct option_row *row, const char *arg)
 	return 0;
 }
 
+int set_time(struct parse *parse, const struct option_row *row, const char *arg)
+{
+	uint64_t ns;
+
+	if (zc_parse_time(arg, &ns) != 0 || ns < row->min) {
+		return option_fail_value(parse, row, NULL, "invalid", arg);
+	}
+	*(uint64_t *)field_of(parse, row) = ns;
+	return 0;
+}
+
 /* From min to max, and a multiple of min. */
 int set_size(struct parse *parse, const struct option_row *row, const char *arg)
 {

@@ -169,6 +169,9 @@ const char *zc_end_noun(const struct zc_end *end)
 	if (caps & ZC_CAP_PIPE) {
 		return "pipe";
 	}
+	if (caps & ZC_CAP_PEER) {
+		return "TCP peer";
+	}
 	if (caps & ZC_CAP_SOCK) {
 		return "socket";
 	}

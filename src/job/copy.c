@@ -13,7 +13,7 @@
 #include <unistd.h>
 
 #include "check.h"
-#include "item.h"
+#include "peer.h"
 #include "rescue.h"
 #include "resume.h"
 #include "split.h"
@@ -129,6 +129,14 @@ static int pass_fail(struct pass *pass, const struct zc_err *err)
 	const struct zc_end *guilty = err->side == ZC_SIDE_SRC ? &item->src : &item->dst;
 
 	if ((err->code == -ECANCELED && zc_stopped()) || err->code == -ENOTRECOVERABLE) {
+		return err->code;
+	}
+	if (peer_watch_fired(item->watch)) {
+		return err->code; /* its own doing, which it says itself */
+	}
+	if ((guilty->shape.caps & ZC_CAP_PEER) && (err->side == ZC_SIDE_SRC || err->side == ZC_SIDE_DST)) {
+		report_fail(item->report, ZC_STATUS_PEER, item_text(item, err->side), err,
+		            err->side == ZC_SIDE_SRC ? "the peer was lost" : "the peer takes no more", NULL);
 		return err->code;
 	}
 	if (err->code == -EPIPE && !item->cfg->epipe_is_error && guilty == &item->dst &&
@@ -815,6 +823,9 @@ static int copy_finish(struct pass *pass)
 	if (res < 0) {
 		return item_fail(item, ZC_SIDE_DST, 0, "ftruncate", res, "cannot set its length", NULL);
 	}
+	if (item->dst.shape.caps & ZC_CAP_PEER) {
+		return peer_finish(item);
+	}
 	/* leave an inherited file's position where the next reader goes on */
 	if (!item->src.owned && (item->src.shape.caps & ZC_CAP_SEEK) && item->src.shape.fd >= 0) {
 		(void)lseek(item->src.shape.fd, (off_t)(item->src.shape.base_bytes + item->total_bytes),
@@ -892,13 +903,18 @@ int copy_item(struct item *item)
 	struct zc_progress share = { .sum = item->progress }; /* this item's */
 	struct stat now = item->src_st;
 	bool changed = false;
+	int late;
 	int res;
 
 	stuck_watch(item->src.shape.fd, item->src.shape.dev);
 	stuck_watch(item->dst.shape.fd, item->dst.shape.dev);
 	item->lane->kit.progress = &share;
 	item->lane->kit.pace = item->cfg->pace;
+	item->watch = peer_watch_begin(item);
 	res = copy_passes(item, &pass, &now, &changed);
+	late = peer_watch_end(item, item->watch);
+	item->watch = NULL;
+	res = late < 0 ? late : res;
 	if (res == 0 && changed) {
 		res = copy_changed(&pass, &now);
 	}

@@ -11,6 +11,7 @@
 
 #include "check.h"
 #include "links.h"
+#include "peer.h"
 #include "rescue.h"
 #include "resume.h"
 #include "tree.h"
@@ -426,6 +427,10 @@ static int item_pretend(struct item *item)
 	int res;
 
 	if (!item->cfg->explain || source_is_name_only(item)) {
+		return 0;
+	}
+	if (peer_is(&item->src_uri) || peer_is(&item->dst_uri)) {
+		report_say(item->report, ZC_MSG_EXPLAIN, "nobody is called or waited for to try it");
 		return 0;
 	}
 	res = source_open(item);

@@ -44,6 +44,8 @@ struct links;
 struct rescue;
 struct journal;
 struct trail;
+struct peers;
+struct peer_watch;
 
 struct item {
 	/* run.c or entry.c, when it begins: what it works with, borrowed */
@@ -57,6 +59,7 @@ struct item {
 	int state_fd;              /* where journals are; -1: none are kept                    */
 	int base_fd;               /* --files-from: the directory that names are below; -1     */
 	int dest_fd;               /* the directory to copy into; -1                           */
+	struct peers *peers;       /* TCP ends that listen; NULL in a tree                     */
 	const char *below;         /* the path of the source below DEST: --parents, --files-from; or NULL */
 	const char *link_path;     /* of the destination below links' directory; NULL: not tracked */
 	/* entry.c: in a tree, else NULL and false */
@@ -110,6 +113,8 @@ struct item {
 	struct rescue *rescue; /* NULL: a read error ends the copy                     */
 	bool unread_asked;     /* whether there is a map                                  */
 	bool unread_was;       /* ... and there was                                             */
+	/* peer.c */
+	struct peer_watch *watch; /* while bytes move, with --io-timeout              */
 	/* check.c */
 	struct hash *hash; /* NULL: nobody wants a digest               */
 	char digest[65];   /* of what was read, when hash is not NULL               */

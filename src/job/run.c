@@ -11,6 +11,7 @@
 #include "links.h"
 #include "manifest.h"
 #include "parents.h"
+#include "peer.h"
 #include "root.h"
 #include "sandbox.h"
 #include "verify.h"
@@ -27,7 +28,9 @@ struct zc_job {
 	struct tree *tree;         /* the operand at hand is a tree                       */
 	struct item *item;         /* the operand at hand                                 */
 	char *link_root;
-	bool refused;              /* nothing is to be done: no sandbox                  */
+	bool refused;              /* nothing is to be done: no sandbox, or no port      */
+	bool begun;                /* what was said at the opening has been shown        */
+	struct peers peers;        /* TCP ends that are open before their item           */
 	struct zc_names *names;    /* --files-from */
 	int base_fd;               /* the directory they are below; -1 */
 	int state_fd;              /* --resume: where journals are; -1: none are kept */
@@ -108,7 +111,9 @@ int zc_job_open(struct zc_job **ret_job, const struct zc_job_cfg *cfg, struct zc
 	job->report.gnu = cfg->gnu_cp;
 	lane_init(&job->lane, progress, &job->report);
 	job->lane.kit.probe = cfg->probe;
-	job->refused = sandbox_enter(cfg, &job->report) < 0;
+	peers_init(&job->peers);
+	job->refused = peers_open(&job->peers, cfg, &job->report) < 0 ||
+	               sandbox_enter(cfg, &job->peers, &job->report) < 0;
 	*ret_job = job;
 	return 0;
 }
@@ -408,6 +413,7 @@ static struct item *job_new_item(struct zc_job *job)
 		.old_fd = -1,
 		.base_fd = -1,
 		.state_fd = job->state_fd,
+		.peers = &job->peers,
 	};
 	return item;
 }
@@ -492,6 +498,11 @@ static bool job_next_operand(struct zc_job *job)
 bool zc_job_step(struct zc_job *job)
 {
 	report_forget_shown(&job->report);
+	if (!job->begun && job->report.msg_count > 0) { /* whoever waits for us is to know the port */
+		job->begun = true;
+		return true;
+	}
+	job->begun = true;
 	if (job->tree == NULL && !job_next_operand(job)) {
 		return false;
 	}
@@ -554,6 +565,7 @@ void zc_job_close(struct zc_job *job)
 	if (job->dest_fd >= 0) {
 		close(job->dest_fd);
 	}
+	peers_close(&job->peers);
 	free(job->link_root);
 	free(job->own_dest);
 	seen_free(&job->made.sources);

@@ -18,6 +18,7 @@
 #include "item.h"
 #include "journal.h"
 #include "parents.h"
+#include "peer.h"
 
 struct sandbox {
 	struct zc_confine confine;
@@ -225,7 +226,7 @@ static int sandbox_close(struct sandbox *box, struct zc_report *report)
 	return seccomp < 0 ? seccomp : box->code;
 }
 
-int sandbox_enter(const struct zc_job_cfg *cfg, struct zc_report *report)
+int sandbox_enter(const struct zc_job_cfg *cfg, const struct peers *peers, struct zc_report *report)
 {
 	struct sandbox box = { .cfg = cfg };
 	struct zc_err err = { .side = ZC_SIDE_NONE, .op = "sandbox", .off_bytes = ZC_OFF_NONE };
@@ -241,6 +242,7 @@ int sandbox_enter(const struct zc_job_cfg *cfg, struct zc_report *report)
 		}
 		sandbox_allow_dest(&box);
 		sandbox_allow_others(&box);
+		box.confine.accepts = peers_listening(peers);
 		err.code = sandbox_close(&box, report);
 	}
 	if (err.code == 0) {

@@ -15,6 +15,7 @@
 #include "check.h"
 #include "item.h"
 #include "meta.h"
+#include "peer.h"
 #include "rescue.h"
 #include "resume.h"
 
@@ -324,6 +325,9 @@ static int sink_open_any(struct item *item)
 {
 	if (item->dst_uri.kind == ZC_END_FD) {
 		return sink_open_fd(item);
+	}
+	if (peer_is(&item->dst_uri)) {
+		return peer_open(item, ZC_DIR_DST);
 	}
 	if (item->dst_uri.kind != ZC_END_PATH) {
 		zc_end_from_synth(&item->dst, &item->dst_uri, ZC_DIR_DST);

@@ -11,7 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "item.h"
+#include "peer.h"
 
 /* A FIFO without a writer reads as ended; poll, however, waits for the first writer. */
 static int source_wait_for_writer(int fd)
@@ -218,6 +218,9 @@ int source_find(struct item *item)
 		return source_find_path(item);
 	case ZC_END_FD:
 		return source_find_fd(item);
+	case ZC_END_TCP:
+	case ZC_END_TCP_LISTEN:
+		return 0; /* there is nothing to look at before it is there */
 	default:
 		zc_end_from_synth(&item->src, &item->src_uri, ZC_DIR_SRC);
 		return 0;
@@ -273,6 +276,9 @@ int source_open(struct item *item)
 	}
 	if (item->src_uri.kind == ZC_END_PATH) {
 		return source_open_path(item);
+	}
+	if (peer_is(&item->src_uri)) {
+		return peer_open(item, ZC_DIR_SRC);
 	}
 	res = zc_end_from_fd(&item->src, item->src_uri.fd, ZC_DIR_SRC, false);
 	return res < 0 ? item_fail(item, ZC_SIDE_SRC, 0, "fstat", res, "cannot read", NULL) : 0;

@@ -65,13 +65,20 @@ static void *stuck_run(void *arg)
 
 void stuck_watch(int fd, dev_t dev)
 {
+	/* what lies on a disk has a number of its own */
+	if (fd >= 0 && major(dev) == 0 && zc_fs_is_remote(fd)) {
+		stuck_start();
+	}
+}
+
+void stuck_start(void)
+{
 	static atomic_flag watched = ATOMIC_FLAG_INIT;
 	pthread_t thread;
 	sigset_t all;
 	sigset_t old;
 
-	/* what lies on a disk has a number of its own */
-	if (fd < 0 || major(dev) != 0 || !zc_fs_is_remote(fd) || atomic_flag_test_and_set(&watched)) {
+	if (atomic_flag_test_and_set(&watched)) {
 		return;
 	}
 	sigfillset(&all);

@@ -53,6 +53,15 @@ static inline int kernel_not_me(struct zc_leg *leg, const char *op, int code)
 	return -EOPNOTSUPP;
 }
 
+/* What a socket says once, and then only that there is nothing more: another route would take that for the
+ * end. */
+static inline bool kernel_is_peer_lost(const struct zc_end *end, int code)
+{
+	return (end->shape.caps & ZC_CAP_SOCK) &&
+	       (code == -ECONNRESET || code == -ETIMEDOUT || code == -EHOSTUNREACH || code == -ENETUNREACH ||
+	        code == -ENETDOWN || code == -EHOSTDOWN || code == -ECONNABORTED);
+}
+
 static inline int kernel_fail(struct zc_leg *leg, enum zc_side side, const char *op, int code)
 {
 	return zc_err_set(&leg->err, code, side, op, leg->span.off_bytes + leg->done_bytes);

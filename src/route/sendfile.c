@@ -57,7 +57,8 @@ static int sendfile_move(struct zc_kit *kit, struct zc_leg *leg)
 			}
 			continue;
 		}
-		if (errno == ENOSPC || errno == EDQUOT || errno == EFBIG || errno == EPIPE) {
+		if (errno == ENOSPC || errno == EDQUOT || errno == EFBIG || errno == EPIPE ||
+		    kernel_is_peer_lost(leg->dst, -errno)) {
 			return kernel_fail(leg, ZC_SIDE_DST, "sendfile", -errno);
 		}
 		return kernel_not_me(leg, "sendfile", -errno);

@@ -185,7 +185,7 @@ static int splice_out(struct zc_kit *kit, struct zc_leg *leg, size_t owed, bool 
 			continue;
 		}
 		if (res == -ECANCELED || res == -EPIPE || res == -ENOSPC || res == -EDQUOT || res == -EFBIG ||
-		    began) {
+		    began || kernel_is_peer_lost(leg->dst, (int)res)) {
 			return kernel_fail(leg, ZC_SIDE_DST, "splice", res == 0 ? -EIO : (int)res);
 		}
 		if (splice_drain(kit, leg, owed) < 0) {
@@ -217,7 +217,8 @@ static ssize_t splice_turn(struct zc_kit *kit, struct zc_leg *leg, bool began)
 		leg->eof = true; /* every writer of the pipe is gone */
 		return 0;
 	}
-	if (got == 0 || (got < 0 && !began && got != -ECANCELED)) {
+	if (got == 0 ||
+	    (got < 0 && !began && got != -ECANCELED && !kernel_is_peer_lost(leg->src, (int)got))) {
 		return kernel_not_me(leg, "splice", (int)got);
 	}
 	if (got < 0) {

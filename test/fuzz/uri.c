@@ -56,6 +56,16 @@ static bool rewrite(const struct zc_uri *uri, enum zc_dir dir, char out[80])
 		snprintf(out, 80, "gen:%llu,%llu", (unsigned long long)uri->seed, size);
 	} else if (uri->kind == ZC_END_GEN) {
 		snprintf(out, 80, "gen:%llu", (unsigned long long)uri->seed);
+	} else if (uri->kind == ZC_END_TCP || uri->kind == ZC_END_TCP_LISTEN) {
+		zc_verify((uri->host != NULL) == (uri->host_len > 0) && uri->host_len <= 255);
+		zc_verify(uri->host != NULL || uri->kind == ZC_END_TCP_LISTEN);
+		if (uri->host_len > 40) {
+			return false;
+		}
+		snprintf(out, 80,
+		         memchr(uri->host ? uri->host : "", ':', uri->host_len) ? "%s[%.*s]:%u" : "%s%.*s:%u",
+		         uri->kind == ZC_END_TCP ? "tcp://" : "tcp-listen://", (int)uri->host_len,
+		         uri->host ? uri->host : "", uri->port);
 	} else if (uri->kind == ZC_END_FD) {
 		snprintf(out, 80, "/dev/fd/%d", uri->fd);
 	} else {
@@ -89,7 +99,7 @@ static void check(const char *text, enum zc_dir dir)
 	if (rewrite(&uri, dir, out)) {
 		zc_verify(zc_uri_parse(&again, out, dir, &why) == 0);
 		zc_verify(again.kind == uri.kind && again.fd == uri.fd && again.seed == uri.seed &&
-		          again.size_bytes == uri.size_bytes);
+		          again.size_bytes == uri.size_bytes && again.port == uri.port);
 	}
 }
 

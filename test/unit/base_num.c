@@ -90,6 +90,27 @@ static void sizes_refused(void **state)
 	}
 }
 
+static void times(void **state)
+{
+	static const char *const wrong[] = { "", "5", "s", "5 s", "-1s", "1.5s", "5S", "5sec", "5us", "1d" };
+	uint64_t ns;
+
+	(void)state;
+	assert_int_equal(zc_parse_time("200ms", &ns), 0);
+	assert_true(ns == 200000000);
+	assert_int_equal(zc_parse_time("5s", &ns), 0);
+	assert_true(ns == 5000000000);
+	assert_int_equal(zc_parse_time("2m", &ns), 0);
+	assert_true(ns == 120000000000);
+	assert_int_equal(zc_parse_time("1h", &ns), 0);
+	assert_true(ns == 3600000000000);
+	for (size_t i = 0; i < ZC_ARRAY_LEN(wrong); i++) {
+		assert_int_equal(zc_parse_time(wrong[i], &ns), -EINVAL);
+	}
+	assert_int_equal(zc_parse_time("99999999999999h", &ns), -ERANGE);
+	assert_int_equal(zc_parse_time("99999999999999999999s", &ns), -ERANGE);
+}
+
 static void counts(void **state)
 {
 	uint64_t count = 77;
@@ -188,8 +209,9 @@ static void noise(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(sizes),   cmocka_unit_test(sizes_refused),    cmocka_unit_test(counts),
-		cmocka_unit_test(formats), cmocka_unit_test(formats_are_near), cmocka_unit_test(noise),
+		cmocka_unit_test(times),  cmocka_unit_test(sizes),   cmocka_unit_test(sizes_refused),
+		cmocka_unit_test(counts), cmocka_unit_test(formats), cmocka_unit_test(formats_are_near),
+		cmocka_unit_test(noise),
 	};
 
 	return cmocka_run_group_tests_name("base/num", tests, NULL, NULL);

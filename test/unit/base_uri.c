@@ -93,14 +93,51 @@ static void descriptors(void **state)
 static void remotes(void **state)
 {
 	static const char *const texts[] = {
-		"tcp://h:1", "tcp-listen://:1", "ssh://u@h:22/p", "zcopy://h/p", "h:p", "u@h:p", "h:",
-		"h:/p",      "h:a:b",           "http://h/p",
+		"ssh://u@h:22/p", "zcopy://h/p", "h:p", "u@h:p", "h:", "h:/p", "h:a:b", "http://h/p",
 	};
 
 	(void)state;
 	for (size_t i = 0; i < ZC_ARRAY_LEN(texts); i++) {
 		good(texts[i], ZC_DIR_SRC, ZC_END_REMOTE);
 		good(texts[i], ZC_DIR_DST, ZC_END_REMOTE);
+	}
+}
+
+static void check_tcp(const char *text, enum zc_end_kind kind, const char *host, unsigned port)
+{
+	for (int dir = ZC_DIR_SRC; dir <= ZC_DIR_DST; dir++) {
+		struct zc_uri uri = good(text, (enum zc_dir)dir, kind);
+
+		assert_int_equal(uri.port, port);
+		assert_int_equal(uri.host_len, strlen(host));
+		assert_true(uri.host == NULL ? host[0] == '\0' : strncmp(uri.host, host, uri.host_len) == 0);
+	}
+}
+
+static void tcp(void **state)
+{
+	static const char *const wrong[] = {
+		"tcp://",        "tcp://h",        "tcp://h:",
+		"tcp://:1",      "tcp://h:0",      "tcp://h:65536",
+		"tcp://h:1x",    "tcp://h:-1",     "tcp://::1:1",
+		"tcp://[::1]",   "tcp://[::1]1",   "tcp://[]:1",
+		"tcp://[::1:1",  "tcp://h/x:1",    "tcp://h:1/x",
+		"tcp-listen://", "tcp-listen://h", "tcp-listen://[]:1",
+		"tcp://h:1:2",   "tcp://h: 1",     "tcp-listen://:65536",
+	};
+
+	(void)state;
+	check_tcp("tcp://host:1", ZC_END_TCP, "host", 1);
+	check_tcp("tcp://127.0.0.1:65535", ZC_END_TCP, "127.0.0.1", 65535);
+	check_tcp("tcp://[::1]:9000", ZC_END_TCP, "::1", 9000);
+	check_tcp("tcp://[fe80::1%eth0]:9000", ZC_END_TCP, "fe80::1%eth0", 9000);
+	check_tcp("tcp-listen://:0", ZC_END_TCP_LISTEN, "", 0);
+	check_tcp("tcp-listen://:9000", ZC_END_TCP_LISTEN, "", 9000);
+	check_tcp("tcp-listen://localhost:9000", ZC_END_TCP_LISTEN, "localhost", 9000);
+	check_tcp("tcp-listen://[::]:9000", ZC_END_TCP_LISTEN, "::", 9000);
+	for (size_t i = 0; i < ZC_ARRAY_LEN(wrong); i++) {
+		bad(wrong[i], ZC_DIR_SRC, -EINVAL);
+		bad(wrong[i], ZC_DIR_DST, -EINVAL);
 	}
 }
 
@@ -151,10 +188,15 @@ static void synthetic_refused(void **state)
 static void noise(void **state)
 {
 	static const char *const parts[] = {
-		"-",           "null:",  "zero:", "gen:", "/dev/fd/", "/dev/std", "in",
-		"tcp://",      "ssh://", ":",     "/",    ",",        "1",        "64",
-		"K",           "iB",     "B",     "x",    "@",        "\xff",     "/proc/self/fd/",
-		"99999999999", " ",      "0",
+		"-",           "null:",    "zero:",
+		"gen:",        "/dev/fd/", "/dev/std",
+		"in",          "tcp://",   "ssh://",
+		":",           "/",        ",",
+		"1",           "64",       "K",
+		"iB",          "B",        "x",
+		"@",           "\xff",     "/proc/self/fd/",
+		"99999999999", " ",        "0",
+		"[",           "]",        "tcp-listen://",
 	};
 
 	(void)state;
@@ -187,8 +229,9 @@ static void noise(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(paths),     cmocka_unit_test(descriptors),       cmocka_unit_test(remotes),
-		cmocka_unit_test(synthetic), cmocka_unit_test(synthetic_refused), cmocka_unit_test(noise),
+		cmocka_unit_test(paths), cmocka_unit_test(descriptors), cmocka_unit_test(remotes),
+		cmocka_unit_test(tcp),   cmocka_unit_test(synthetic),   cmocka_unit_test(synthetic_refused),
+		cmocka_unit_test(noise),
 	};
 
 	return cmocka_run_group_tests_name("base/uri", tests, NULL, NULL);
