@@ -30,7 +30,7 @@ enum zc_cap {
 	ZC_CAP_NONBLOCK = 1 << 10, /* O_NONBLOCK is set by others, who share it               */
 	ZC_CAP_DISCARD = 1 << 12,  /* sink: takes all and keeps nothing (null:)                */
 	ZC_CAP_LEND = 1 << 11,     /* sink: lends its own buffers (LargeWriteBuffer): end.lent      */
-	ZC_CAP_PEER = 1 << 12,     /* a socket that we have connected or accepted                   */
+	ZC_CAP_PEER = 1 << 13,     /* a socket that we have connected or accepted                   */
 };
 
 /* What routes and choosers look at. Filled by open, read only after. */
