@@ -66,6 +66,7 @@ test  python3              python3          python3              python        p
 test  perl                 perl             perl                 perl          perl
 test  @scipy           python3-scipy    python3-scipy        python-scipy  py3-scipy
 test  patch                patch            patch                patch         patch
+peers perf                 linux-perf       perf                 perf          perf
 peers strace               strace           strace               strace        strace
 peers rsync                rsync            rsync                rsync         rsync
 peers rclone               rclone           rclone               rclone        rclone
