@@ -169,7 +169,8 @@ if have strace; then
 		sh -c "$change"
 		wait $pid
 		rc=$?
-		judge 0 "$change"
+		# ext4 sets the time of a file that is cut twice, before and after its pages go: that may be two changes
+		judge '0|3' "$change"
 		same src new
 		"$HELPERS/mkfile" dense $size 1 src
 		rm -f new
