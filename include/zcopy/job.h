@@ -105,6 +105,13 @@ enum zc_backup {
 	ZC_BACKUP_NUMBERED, /* name.~N~                                          */
 };
 
+#define ZC_TEE_MAX 64
+
+struct zc_tee {          /* --tee */
+	const char *end; /* borrowed */
+	enum zc_fan_policy policy;
+};
+
 /* Everything a user may say about a run. Zero is every default but the ones noted. */
 struct zc_job_cfg {
 	/* which ends */
@@ -168,7 +175,9 @@ struct zc_job_cfg {
 	enum zc_huge huge;
 	uint64_t huge_bytes;
 	bool numa_off;
-	int numa_node;                /* ZC_NODE_ANY = auto: set it, zero is node 0          */
+	int numa_node; /* ZC_NODE_ANY = auto: set it, zero is node 0          */
+	struct zc_tee tees[ZC_TEE_MAX];
+	unsigned tee_count;
 	uint64_t buffer_bytes;        /* --buffer; 0: none                                      */
 	uint64_t pool_bytes;          /* 0 = tuned                                           */
 	struct zc_pace *pace;         /* --limit: shared by all lanes; borrowed, NULL: none  */
@@ -209,6 +218,14 @@ struct zc_item_error {
 	uint64_t len_bytes; /* of a range that could not be read; else 0 */
 };
 
+struct zc_tee_fact {
+	const char *end; /* borrowed from the configuration */
+	uint64_t bytes;
+	uint64_t dropped_bytes;
+	char digest[65]; /* "": nobody asked */
+	bool ok;
+};
+
 struct zc_report {
 	int status;     /* 0, or the highest of 1..9 that occurred (contract 2)     */
 	int signal;     /* not 0: die by this signal once all is said               */
@@ -231,6 +248,8 @@ struct zc_report {
 	bool direct;
 	struct zc_region region; /* region.mem NULL: no pool was mapped    */
 	unsigned leaked_buffers;
+	struct zc_tee_fact tees[ZC_TEE_MAX];
+	unsigned tee_count;
 	struct zc_store_facts store; /* --buffer; bytes 0: there was none      */
 	struct zc_fallbacks fallbacks;
 	const char *durability; /* of the last file; NULL: nothing copied */

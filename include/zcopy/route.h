@@ -90,6 +90,42 @@ struct zc_probe {
 	void (*stage)(void *arg, enum zc_stage stage, uint64_t ns);
 	void *arg;
 };
+/* ---- fan.c: --tee, further sinks of the same bytes. One thread. */
+
+enum zc_fan_policy {               /* with a pipe or socket that takes nothing now */
+	             ZC_FAN_BLOCK, /* all wait for it                                */
+	             ZC_FAN_DROP,  /* it does not get these bytes                     */
+	             ZC_FAN_FAIL,  /* after ZC_FAN_FAIL_MS it gets no more            */
+};
+#define ZC_FAN_FAIL_MS 1000
+
+struct zc_fan_sink {
+	struct zc_end *end; /* borrowed */
+	enum zc_fan_policy policy;
+	/* NULL, or sees what the sink has accepted, in order. Buffer route only. */
+	void (*tap)(void *arg, uint64_t off_bytes, const void *mem, size_t len_bytes);
+	void *tap_arg;
+	int pipe[2]; /* route's own; -1 */
+	size_t owed_bytes;
+	/* results */
+	uint64_t done_bytes;
+	uint64_t dropped_bytes;
+	struct zc_err err; /* it gets nothing more; the others go on */
+};
+
+struct zc_fan {
+	struct zc_fan_sink *sinks;
+	unsigned count;
+	struct zc_engine *engine; /* inline, of depth 1 at least; the caller's */
+	bool teed;                /* tee(2) works here                         */
+};
+
+/* To all sinks that have not failed, before it returns: for the tap of a leg. */
+void zc_fan_write(struct zc_fan *fan, const void *mem, size_t len_bytes);
+/* Why its sinks cannot have pages by tee(2); NULL: they can. fan may be NULL. */
+const char *zc_fan_unfit(const struct zc_fan *fan);
+void zc_fan_close(struct zc_fan *fan); /* the pipes */
+
 /* ---- store.c: --buffer, a store of bytes between a thread that reads and the lane's own, which writes. */
 
 struct zc_store;
@@ -135,6 +171,7 @@ struct zc_leg {
 	/* NULL, or sees all bytes as they were read, in order, before they are written. Buffer route only. */
 	void (*tap)(void *arg, uint64_t off_bytes, const void *mem, size_t len_bytes);
 	void *tap_arg;
+	struct zc_fan *fan; /* splice route: NULL, or further sinks. The others: a matter of the tap */
 	/* results, exact at every return. Where the buffer route failed between two ends that can be
 	 * positioned in, done_bytes is how many were written, in any places. */
 	uint64_t done_bytes;  /* from span.off_bytes on                                      */

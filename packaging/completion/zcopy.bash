@@ -57,6 +57,7 @@ _zcopy()
 		--pool=SIZE
 		--limit=RATE
 		--buffer=SIZE
+		--tee=END[,POLICY]
 		--expect-size=SIZE
 		--expect-hash=ALG:HEX
 		--io-timeout=T

@@ -334,6 +334,9 @@ static int check_ends(struct parse *parse)
 	for (unsigned i = 0; i < job->source_count && err == 0; i++) {
 		err = check_end(parse, job->sources[i], ZC_DIR_SRC);
 	}
+	for (unsigned i = 0; i < job->tee_count && err == 0; i++) {
+		err = check_end(parse, job->tees[i].end, ZC_DIR_DST);
+	}
 	return err;
 }
 
@@ -357,7 +360,8 @@ static int parse_alone(struct parse *parse)
 {
 	const struct zc_job_cfg *job = &parse->args.job;
 	bool several = job->source_count > 1 || job->recursive || job->files_from;
-	const char *name = job->buffer_bytes != 0                 ? "--buffer"
+	const char *name = job->tee_count != 0                    ? "--tee"
+	                   : job->buffer_bytes != 0               ? "--buffer"
 	                   : job->expect_size                     ? "--expect-size"
 	                   : job->expect_hash                     ? "--expect-hash"
 	                   : job->hash == ZC_HASH_AUTO            ? NULL
@@ -492,6 +496,13 @@ static int parse_forced(struct parse *parse)
 	     job->jobs || job->pool_bytes)) {
 		return option_fail(
 		    parse, "--buffer excludes --sparse=always, --on-read-error and sizes of other buffers");
+	}
+	if (job->tee_count != 0 &&
+	    (job->resume || job->on_read_error || job->sandbox != ZC_SANDBOX_OFF ||
+	     job->reflink == ZC_WHEN_ALWAYS || (kernel && job->route != ZC_ROUTE_SPLICE))) {
+		return option_fail(
+		    parse, "--tee excludes --resume, --on-read-error, --sandbox and routes within the "
+			   "kernel but splice");
 	}
 	if (job->stable && (job->route == ZC_ROUTE_SPLICE || job->route == ZC_ROUTE_SENDFILE)) {
 		return option_fail(parse, "--stable passes no pages on, which --route=%s does", route);

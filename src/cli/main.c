@@ -15,8 +15,9 @@
  *             trees: root.c the top | tree.c threads and piles of work | walk.c directories | entry.c one
  *             name | small.c the short way | links.c hard links | census.c counts ahead | filter.c
  *             verify.c compare.c pairs.c two trees | check.c hash.c manifest.c | report.c what happened
+ *             tee.c further destinations
  *   route     reflink.c cfr.c sendfile.c splice.c: the kernel moves a span | buffer.c: our buffers do
- *             store.c --buffer: two threads | pace.c --limit
+ *             store.c --buffer: two threads | fan.c --tee | pace.c --limit
  *   endpoint  file.c stream.c synth.c: what an end is and which request moves its bytes | block.c who uses it
  *             tcp.c how a peer is met and left
  *   engine    uring.c | sync.c: perform requests, pulled completions

@@ -82,6 +82,12 @@ static const struct word sandbox_words[] = {
 	{ "off", ZC_SANDBOX_OFF },
 	{ NULL, 0 },
 };
+const struct word option_tee_words[] = {
+	{ "block", ZC_FAN_BLOCK },
+	{ "drop", ZC_FAN_DROP },
+	{ "fail", ZC_FAN_FAIL },
+	{ NULL, 0 },
+};
 const struct word option_hash_words[] = {
 	{ "xxh3", ZC_HASH_XXH3 },
 	{ "crc32c", ZC_HASH_CRC32C },
@@ -318,6 +324,9 @@ static const struct option_row option_rows[] = {
 	  .arg = "SIZE", .min = 4 * ZC_KIB, .max = ZC_GIB * ZC_KIB,
 	  .range = "a multiple of 4K from 4K to 1T",
 	  .help = "read ahead of a slow or bursty consumer by SIZE" },
+	{ .name = "tee", .own = true, .has_arg = required_argument,
+	  .apply = set_tee, .arg = "END[,POLICY]",
+	  .help = "also to END; POLICY for one that takes nothing:\nblock (all wait), drop, or fail after a second" },
 	{ .name = "expect-size", .own = true, .has_arg = required_argument,
 	  .apply = set_expect_size, .arg = "SIZE", .range = "a size",
 	  .help = "SOURCE has to have that size: else status 4, and\nthe file does not get its name" },

@@ -79,6 +79,7 @@ struct option_row {
 };
 
 extern const struct word option_hash_words[];
+extern const struct word option_tee_words[];
 /* NULL behind the last. */
 const struct option_row *option_at(size_t i);
 
@@ -103,6 +104,7 @@ int set_flag(struct parse *parse, const struct option_row *row, const char *arg)
 int set_value(struct parse *parse, const struct option_row *row, const char *arg);
 int set_text(struct parse *parse, const struct option_row *row, const char *arg);
 int set_word(struct parse *parse, const struct option_row *row, const char *arg);
+int set_tee(struct parse *parse, const struct option_row *row, const char *arg);
 int set_expect_size(struct parse *parse, const struct option_row *row, const char *arg);
 int set_expect_hash(struct parse *parse, const struct option_row *row, const char *arg);
 int set_resume(struct parse *parse, const struct option_row *row, const char *arg);

@@ -39,6 +39,12 @@ bool output_stdout_is_an_end(const struct zc_job_cfg *cfg)
 	struct stat end;
 	struct stat out;
 
+	for (unsigned i = 0; i < cfg->tee_count; i++) {
+		if (output_stat_end(cfg->tees[i].end, ZC_DIR_DST, &end) && fstat(STDOUT_FILENO, &out) == 0 &&
+		    output_same(&end, &out)) {
+			return true;
+		}
+	}
 	/* two directories' entries may be alike, two names of one tty are no data */
 	return !cfg->dest_is_dir && output_stat_end(cfg->dest, ZC_DIR_DST, &end) &&
 	       fstat(STDOUT_FILENO, &out) == 0 && output_same(&end, &out);
@@ -65,6 +71,11 @@ static bool output_is_an_end(const struct zc_job_cfg *cfg, const struct stat *re
 	}
 	if (output_stat_end(cfg->dest, ZC_DIR_DST, &st) && output_same(&st, report)) {
 		return true;
+	}
+	for (unsigned i = 0; i < cfg->tee_count; i++) {
+		if (output_stat_end(cfg->tees[i].end, ZC_DIR_DST, &st) && output_same(&st, report)) {
+			return true;
+		}
 	}
 	for (unsigned i = 0; i < cfg->source_count; i++) {
 		if ((output_stat_end(cfg->sources[i], ZC_DIR_SRC, &st) && output_same(&st, report)) ||

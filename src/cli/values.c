@@ -186,6 +186,32 @@ int set_size(struct parse *parse, const struct option_row *row, const char *arg)
 	return 0;
 }
 
+/* END, or END,POLICY: cut off where it stands, as nobody else looks at it. */
+int set_tee(struct parse *parse, const struct option_row *row, const char *arg)
+{
+	struct zc_job_cfg *job = &parse->args.job;
+	char *comma = strrchr(arg, ',');
+	const struct word *word = option_tee_words;
+
+	while (comma != NULL && word->name && strcmp(word->name, comma + 1) != 0) {
+		word++;
+	}
+	if (comma != NULL && word->name) {
+		*comma = '\0';
+	}
+	if (*arg == '\0') {
+		return option_fail_value(parse, row, NULL, "invalid", arg);
+	}
+	if (job->tee_count == ZC_TEE_MAX) {
+		return option_fail(parse, "more than %d times --tee", ZC_TEE_MAX);
+	}
+	job->tees[job->tee_count++] = (struct zc_tee){
+		.end = arg,
+		.policy = comma != NULL && word->name ? (enum zc_fan_policy)word->value : ZC_FAN_BLOCK,
+	};
+	return 0;
+}
+
 int set_expect_size(struct parse *parse, const struct option_row *row, const char *arg)
 {
 	if (zc_parse_size(arg, &parse->args.job.expect_bytes) != 0) {

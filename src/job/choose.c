@@ -115,8 +115,8 @@ static bool choose_may_reflink(const struct chooser *ch)
 	if (ch->cfg->direct == ZC_WHEN_ALWAYS) {
 		return false; /* asked to move the bytes, and how */
 	}
-	if (ch->cfg->reflink == ZC_WHEN_NEVER || ch->cfg->sparse == ZC_WHEN_ALWAYS ||
-	    ch->cfg->sparse == ZC_WHEN_NEVER || choose_is_rescue(ch)) {
+	if (ch->cfg->tee_count != 0 || ch->cfg->reflink == ZC_WHEN_NEVER ||
+	    ch->cfg->sparse == ZC_WHEN_ALWAYS || ch->cfg->sparse == ZC_WHEN_NEVER || choose_is_rescue(ch)) {
 		return false;
 	}
 	if (ch->src->shape.dev == ch->dst->shape.dev) {
@@ -183,6 +183,10 @@ static bool choose_buffer_first(struct chooser *ch, const char **ret_because)
 {
 	if (choose_is_hashed(ch)) {
 		*ret_because = "the bytes are hashed as they pass";
+		return true;
+	}
+	if (ch->cfg->tee_count != 0) {
+		*ret_because = "there are several destinations";
 		return true;
 	}
 	if (ch->cfg->buffer_bytes != 0) {
@@ -327,7 +331,7 @@ static void choose_stream_routes(struct chooser *ch)
 	if (ch->cfg->engine == ZC_ENGINE_AUTO && ch->cfg->sparse != ZC_WHEN_ALWAYS && !choose_is_hashed(ch) &&
 	    !choose_is_rescue(ch) && ch->cfg->direct != ZC_WHEN_ALWAYS && !tiny && !ch->cfg->stable &&
 	    !choose_is_device(ch) && ch->cfg->buffer_bytes == 0 && (caps & (ZC_CAP_PIPE | ZC_CAP_SOCK))) {
-		if (ch->dst->shape.caps & ZC_CAP_SOCK) {
+		if ((ch->dst->shape.caps & ZC_CAP_SOCK) && ch->cfg->tee_count == 0) {
 			choose_kernel(ch, ZC_ROUTE_SENDFILE);
 		}
 		choose_kernel(ch, ZC_ROUTE_SPLICE);
@@ -579,7 +583,7 @@ int choose(struct choice *ret_choice, const struct zc_job_cfg *cfg, struct zc_en
 	ch.src_in_memory = (src->shape.caps & ZC_CAP_REG) && ch.size_bytes != ZC_SIZE_UNKNOWN &&
 	                   ch.size_bytes >= SPLIT_BYTES_MIN && choose_is_on(src, "tmpfs");
 	choose_residency(&ch);
-	choice.keep_holes = choice.keep_holes && !choose_has_no_holes(&ch);
+	choice.keep_holes = choice.keep_holes && cfg->tee_count == 0 && !choose_has_no_holes(&ch);
 	res = choose_routes(&ch, &why);
 	if (res == 0) {
 		res = choose_direct(&ch, &why);

@@ -18,6 +18,7 @@
 #include "resume.h"
 #include "split.h"
 #include "stuck.h"
+#include "tee.h"
 
 /* Once more from the start is for files that take seconds, not hours. */
 #define RETRY_BYTES_MAX ZC_GIB
@@ -318,6 +319,7 @@ static int pass_data(struct pass *pass, struct zc_span *span)
 		span->len_bytes = item->cfg->expect_bytes + 1 - span->off_bytes;
 	}
 	leg.span = *span;
+	tee_attach(item, &leg);
 	res = item->rescue != NULL ? pass_rescue(pass, &leg) : pass_move(pass, &leg);
 	pass->at_bytes = span->off_bytes + leg.done_bytes;
 	pass->data_end_bytes = pass->at_bytes;
@@ -556,6 +558,14 @@ static int pass_choose(struct pass *pass)
 		                 why);
 	}
 	pass->chosen = true;
+	why = tee_unfit(item);
+	if (why != NULL && item->cfg->route == ZC_ROUTE_SPLICE) {
+		return item_fail(item, ZC_SIDE_NONE, ZC_STATUS_USAGE, "choose", 0,
+		                 "cannot go by the asked route", why);
+	}
+	if (why != NULL) {
+		pass->choice.kernel_count = 0;
+	}
 	item->report->direct = item->src.direct || item->dst.direct;
 	if (!pass->choice.keep_holes) {
 		item->src.shape.caps &= ~(unsigned)ZC_CAP_HOLES;
@@ -766,8 +776,8 @@ static int copy_growth(struct pass *pass, const struct stat *now)
 
 static bool copy_may_retry(const struct item *item, const struct stat *now)
 {
-	return item->cfg->on_change == ZC_ON_CHANGE_RETRY && (item->dst.shape.caps & ZC_CAP_SEEK) &&
-	       (uint64_t)now->st_size <= RETRY_BYTES_MAX;
+	return item->cfg->on_change == ZC_ON_CHANGE_RETRY && item->tees == NULL &&
+	       (item->dst.shape.caps & ZC_CAP_SEEK) && (uint64_t)now->st_size <= RETRY_BYTES_MAX;
 }
 
 static int copy_changed(struct pass *pass, const struct stat *now)
@@ -844,7 +854,8 @@ static int copy_finish(struct pass *pass)
 static int copy_without_ring(struct item *item, unsigned attempt)
 {
 	lane_close(item->lane);
-	if (attempt > 0 || !(item->src.shape.caps & item->dst.shape.caps & ZC_CAP_SEEK)) {
+	if (attempt > 0 || item->tees != NULL ||
+	    !(item->src.shape.caps & item->dst.shape.caps & ZC_CAP_SEEK)) {
 		return item_fail(item, ZC_SIDE_ENGINE, 0, "io_uring_enter", -ENOTRECOVERABLE,
 		                 "the ring broke", "--engine=sync does without");
 	}

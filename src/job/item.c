@@ -14,6 +14,7 @@
 #include "peer.h"
 #include "rescue.h"
 #include "resume.h"
+#include "tee.h"
 #include "tree.h"
 #include "words.h"
 
@@ -357,6 +358,9 @@ static int item_transfer_open(struct item *item)
 	if (res == 0) {
 		res = rescue_begin(item);
 	}
+	if (res == 0) {
+		res = tee_open(item);
+	}
 	if (res < 0) {
 		return res;
 	}
@@ -372,6 +376,9 @@ static int item_transfer_open(struct item *item)
 	if (res == 0) {
 		item->may_wait = false;
 		res = sink_sync(item);
+	}
+	if (res == 0) {
+		tee_finish(item);
 	}
 	return res == 0 ? item_appear(item) : res;
 }
@@ -572,6 +579,7 @@ int item_run(struct item *item)
 void item_close(struct item *item)
 {
 	item_end_links(item, -ECANCELED); /* its group could not give it a name: others wait for it */
+	tee_close(item);
 	check_end(item);
 	rescue_end(item);
 	sink_close(item);

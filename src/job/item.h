@@ -46,6 +46,7 @@ struct journal;
 struct trail;
 struct peers;
 struct peer_watch;
+struct tees;
 
 struct item {
 	/* run.c or entry.c, when it begins: what it works with, borrowed */
@@ -118,6 +119,8 @@ struct item {
 	/* check.c */
 	struct hash *hash; /* NULL: nobody wants a digest               */
 	char digest[65];   /* of what was read, when hash is not NULL               */
+	/* tee.c: NULL: there are no further destinations */
+	struct tees *tees;
 	/* copy.c: the result */
 	uint64_t total_bytes; /* length of the result                                      */
 	uint64_t moved[ZC_ROUTE_COUNT];

@@ -341,6 +341,25 @@ static void report_machine(const struct zc_report *report, struct zc_json *json)
 		zc_json_u64(json, "leaked_buffers", report->leaked_buffers);
 		zc_json_close(json, '}');
 	}
+	for (unsigned i = 0; i < report->tee_count; i++) {
+		const struct zc_tee_fact *tee = &report->tees[i];
+
+		if (i == 0) {
+			zc_json_open(json, "tees", '[');
+		}
+		zc_json_open(json, NULL, '{');
+		zc_json_name(json, "end", tee->end);
+		zc_json_bool(json, "ok", tee->ok);
+		zc_json_u64(json, "bytes", tee->bytes);
+		zc_json_u64(json, "dropped", tee->dropped_bytes);
+		if (tee->digest[0] != '\0') {
+			zc_json_str(json, "digest", tee->digest);
+		}
+		zc_json_close(json, '}');
+		if (i + 1 == report->tee_count) {
+			zc_json_close(json, ']');
+		}
+	}
 	if (report->store.bytes != 0) {
 		zc_json_open(json, "buffer", '{');
 		zc_json_u64(json, "bytes", report->store.bytes);
@@ -526,6 +545,14 @@ void zc_report_print(const struct zc_report *report, FILE *file, uint64_t total_
 		fprintf(file, "zcopy: engine %s (%s), %s x %u%s\n", report->engine.name, report->engine.setup,
 		        zc_format_size(data, report->block_bytes), report->engine.depth,
 		        report->direct ? ", O_DIRECT" : "");
+	}
+	for (unsigned i = 0; i < report->tee_count; i++) {
+		char quoted[1200];
+
+		fprintf(file, "zcopy: also to %s: %s, %s of it dropped\n",
+		        zc_quote(quoted, sizeof(quoted), report->tees[i].end),
+		        zc_format_size(logical, report->tees[i].bytes),
+		        zc_format_size(data, report->tees[i].dropped_bytes));
 	}
 	if (report->store.bytes != 0) {
 		fprintf(file, "zcopy: buffer of %s: at most %s in it; full for %.3f s, empty for %.3f s\n",

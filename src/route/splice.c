@@ -8,6 +8,7 @@
  *
  * Inherited descriptors keep their flags: where O_NONBLOCK is set by somebody else, EAGAIN is polled.
  */
+#include "fan.h"
 #include "kernel.h"
 
 #include <errno.h>
@@ -81,18 +82,29 @@ static void splice_grow_ends(struct zc_kit *kit, const struct zc_leg *leg)
 	    dst->caps & ZC_CAP_PIPE ? splice_grow(kit, dst->fd, "destination pipe of 1 MiB") : 0;
 }
 
+/* Page references are dropped at once. */
+static bool splice_discards(const struct zc_leg *leg)
+{
+	return (leg->dst->shape.caps & ZC_CAP_DISCARD) && leg->fan == NULL;
+}
+
+static int splice_sink_fd(const struct zc_kit *kit, const struct zc_leg *leg)
+{
+	return leg->dst->shape.caps & ZC_CAP_DISCARD ? kit->null_fd : leg->dst->shape.fd;
+}
+
 /* Opens what stands between the ends: the private pipe; nothing is needed before one that discards. */
 static int splice_open(struct zc_kit *kit, const struct zc_leg *leg, const char **ret_op)
 {
-	if (leg->dst->shape.caps & ZC_CAP_DISCARD) {
-		*ret_op = "openat";
+	*ret_op = "openat";
+	if ((leg->dst->shape.caps & ZC_CAP_DISCARD) && kit->null_fd < 0) {
+		kit->null_fd = open("/dev/null", O_WRONLY | O_CLOEXEC);
 		if (kit->null_fd < 0) {
-			kit->null_fd = open("/dev/null", O_WRONLY | O_CLOEXEC);
+			return -errno;
 		}
-		return kit->null_fd < 0 ? -errno : 0;
 	}
 	*ret_op = "pipe2";
-	if (kit->pipe[0] >= 0) {
+	if (kit->pipe[0] >= 0 || splice_discards(leg)) {
 		return 0;
 	}
 	if (pipe2(kit->pipe, O_CLOEXEC) < 0) {
@@ -127,11 +139,12 @@ static ssize_t splice_once(int in_fd, int64_t *in_off, int out_fd, int64_t *out_
 	}
 }
 
-/* The sink refused splice: the bytes in the private pipe go by read and write. */
-static int splice_drain(struct zc_kit *kit, struct zc_leg *leg, size_t owed)
+/* The sink refused splice, or fan's did tee: the bytes in the private pipe go by read and write. */
+static int splice_drain(struct zc_kit *kit, struct zc_leg *leg, size_t owed, struct zc_fan *fan)
 {
 	char block[16384];
-	bool seek = leg->dst->shape.caps & ZC_CAP_SEEK;
+	bool seek = (leg->dst->shape.caps & (ZC_CAP_SEEK | ZC_CAP_DISCARD)) == ZC_CAP_SEEK;
+	int fd = splice_sink_fd(kit, leg);
 
 	while (owed > 0) {
 		ssize_t got = read(kit->pipe[0], block, zc_min_u64(owed, sizeof(block)));
@@ -143,10 +156,13 @@ static int splice_drain(struct zc_kit *kit, struct zc_leg *leg, size_t owed)
 		if (got <= 0) {
 			return kernel_fail(leg, ZC_SIDE_ENGINE, "read", got == 0 ? -EIO : -errno);
 		}
+		if (fan != NULL) {
+			zc_fan_write(fan, block, (size_t)got);
+		}
 		while (put < got) {
-			ssize_t res = seek ? pwrite(leg->dst->shape.fd, block + put, (size_t)(got - put),
-			                            kernel_off(leg->dst, leg))
-			                   : write(leg->dst->shape.fd, block + put, (size_t)(got - put));
+			ssize_t res =
+			    seek ? pwrite(fd, block + put, (size_t)(got - put), kernel_off(leg->dst, leg))
+				 : write(fd, block + put, (size_t)(got - put));
 
 			if (res > 0) {
 				put += res;
@@ -154,7 +170,7 @@ static int splice_drain(struct zc_kit *kit, struct zc_leg *leg, size_t owed)
 			} else if (res == 0) {
 				return kernel_fail(leg, ZC_SIDE_DST, "write", -EIO);
 			} else if (errno == EAGAIN) {
-				if (kernel_wait(leg->dst->shape.fd, true) < 0) {
+				if (kernel_wait(fd, true) < 0) {
 					return kernel_fail(leg, ZC_SIDE_NONE, "write", -ECANCELED);
 				}
 			} else if (errno != EINTR || zc_stopped()) {
@@ -170,13 +186,13 @@ static int splice_drain(struct zc_kit *kit, struct zc_leg *leg, size_t owed)
 /* Private pipe -> sink, all of what is owed. */
 static int splice_out(struct zc_kit *kit, struct zc_leg *leg, size_t owed, bool began)
 {
-	bool seek = leg->dst->shape.caps & ZC_CAP_SEEK;
+	bool seek = (leg->dst->shape.caps & (ZC_CAP_SEEK | ZC_CAP_DISCARD)) == ZC_CAP_SEEK;
+	int fd = splice_sink_fd(kit, leg);
 
 	zc_progress_wait(kit->progress, ZC_SIDE_DST);
 	while (owed > 0) {
 		int64_t off = kernel_off(leg->dst, leg);
-		ssize_t res =
-		    splice_once(kit->pipe[0], NULL, leg->dst->shape.fd, seek ? &off : NULL, owed, false);
+		ssize_t res = splice_once(kit->pipe[0], NULL, fd, seek ? &off : NULL, owed, false);
 
 		if (res > 0) {
 			kernel_moved(kit, leg, (size_t)res);
@@ -188,7 +204,7 @@ static int splice_out(struct zc_kit *kit, struct zc_leg *leg, size_t owed, bool 
 		    began || kernel_is_peer_lost(leg->dst, (int)res)) {
 			return kernel_fail(leg, ZC_SIDE_DST, "splice", res == 0 ? -EIO : (int)res);
 		}
-		if (splice_drain(kit, leg, owed) < 0) {
+		if (splice_drain(kit, leg, owed, NULL) < 0) {
 			return leg->err.code;
 		}
 		return kernel_not_me(leg, "splice", (int)res);
@@ -200,7 +216,7 @@ static int splice_out(struct zc_kit *kit, struct zc_leg *leg, size_t owed, bool 
 static ssize_t splice_turn(struct zc_kit *kit, struct zc_leg *leg, bool began)
 {
 	bool seek = leg->src->shape.caps & ZC_CAP_SEEK;
-	bool discard = leg->dst->shape.caps & ZC_CAP_DISCARD;
+	bool discard = splice_discards(leg);
 	int64_t off = kernel_off(leg->src, leg);
 	size_t want =
 	    (size_t)zc_min_u64(kernel_step(kit, leg), discard ? SPLICE_PIPE_BYTES : kit->pipe_bytes);
@@ -228,6 +244,12 @@ static ssize_t splice_turn(struct zc_kit *kit, struct zc_leg *leg, bool began)
 		kernel_moved(kit, leg, (size_t)got);
 		return got;
 	}
+	code = fan_tee(leg->fan, kit->pipe[0], (size_t)got);
+	if (code < 0) {
+		int drained = splice_drain(kit, leg, (size_t)got, leg->fan);
+
+		return drained < 0 ? drained : kernel_not_me(leg, "tee", code);
+	}
 	code = splice_out(kit, leg, (size_t)got, began);
 	return code < 0 ? code : got;
 }
@@ -242,6 +264,10 @@ static int splice_move(struct zc_kit *kit, struct zc_leg *leg)
 		return kernel_not_me(leg, op, code);
 	}
 	splice_grow_ends(kit, leg);
+	code = fan_open(leg->fan, kit->pipe_bytes);
+	if (code < 0) {
+		return kernel_not_me(leg, "pipe2", code);
+	}
 	while (!kernel_done(leg) && !leg->eof) {
 		ssize_t res = splice_turn(kit, leg, began);
 

@@ -21,6 +21,7 @@ SCHEMA = {
     "engine": {"name": S, "block_bytes": N, "queue_depth": N, "lanes": N, "direct": B},
     "pool": {"bytes": N, "pages": S, "page_bytes": N, "nodes": [N], "leaked_buffers": N},
     "buffer": {"bytes": N, "peak_bytes": N, "full_seconds": F, "empty_seconds": F},  # --buffer
+    "tees": [{"end": S, "end_b64": S, "ok": B, "bytes": N, "dropped": N, "digest": S}],  # --tee
     "fallbacks": [{"from": S, "to": S, "op": S, "reason": S, "count": N}],
     "verify": {"mode": S, "algorithm": S, "mismatches": N},
     "hash": {"algorithm": S, "digest": S},  # --hash alone, --expect-hash
