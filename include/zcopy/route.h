@@ -162,6 +162,15 @@ struct zc_kit {
 };
 struct zc_trip *zc_trips_alloc(unsigned count); /* free() it; NULL = no memory */
 
+/* How large and how many requests are while the route runs. Whoever copies owns it. */
+struct zc_knobs {
+	uint32_t block_bytes; /* of the next reads, a multiple of the ends' alignment; at most a buffer's */
+	unsigned depth; /* most buffers in use, 1 or more                                              */
+	bool halt;      /* read no more: move returns 0, with the rest of the span to be gone on with   */
+	/* May change the above. Called after each batch of requests, with the leg's done_bytes by then. */
+	void (*beat)(struct zc_knobs *knobs, uint64_t done_bytes);
+};
+
 struct zc_leg {
 	struct zc_end *src;
 	struct zc_end *dst;
@@ -171,7 +180,8 @@ struct zc_leg {
 	/* NULL, or sees all bytes as they were read, in order, before they are written. Buffer route only. */
 	void (*tap)(void *arg, uint64_t off_bytes, const void *mem, size_t len_bytes);
 	void *tap_arg;
-	struct zc_fan *fan; /* splice route: NULL, or further sinks. The others: a matter of the tap */
+	struct zc_fan *fan;     /* splice route: NULL, or further sinks. The others: a matter of the tap */
+	struct zc_knobs *knobs; /* NULL: all buffers, whole. Buffer route only.                       */
 	/* results, exact at every return. Where the buffer route failed between two ends that can be
 	 * positioned in, done_bytes is how many were written, in any places. */
 	uint64_t done_bytes;  /* from span.off_bytes on                                      */
@@ -187,8 +197,8 @@ struct zc_route_ops {
 	const char *name;
 	/* Pure: looks at the shapes only. NULL = it fits, else why not (a phrase that lives for ever). */
 	const char *(*unfit)(const struct zc_shape *src, const struct zc_shape *dst);
-	/* 0: moved all of the span, or up to the source's end (leg->eof) | -EOPNOTSUPP: "not me", why in
-	 * leg->err | other: a real failure, in leg->err. -ECANCELED after zc_stopped(). */
+	/* 0: moved all of the span, or up to the source's end (leg->eof) or a knob's halt | -EOPNOTSUPP: "not
+	 * me", why in leg->err | other: a real failure, in leg->err. -ECANCELED after zc_stopped(). */
 	int (*move)(struct zc_kit *kit, struct zc_leg *leg);
 };
 

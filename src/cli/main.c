@@ -6,11 +6,13 @@
  *   cli       main.c this file | option.c values.c args.c the command line | help.c | output.c the report's
  *             file | progress.c the bar | bench.c the command bench
  *   bench     run.c rounds of runs | arms.c what is compared | disk.c files and what is cached of them |
- * work.c one run | facts.c the host | stats.c hist.c summary.c | print.c write.c job       run.c a command
- * line, operand by operand | aim.c, target.c where it goes | source.c what is read | allow.c same.c seen.c
- * may it be | item.c one of them, from end to end choose.c which way and why | copy.c span by span, once more
- * on change | lane.c engine, pool and pipe | split.c two lanes for one file | sink.c, commit.c how a file
- * appears make.c names without data | meta.c attributes | backup.c | parents.c | gnu.c, words.c as cp
+ *             work.c one run | facts.c the host | stats.c hist.c summary.c | print.c write.c
+ *   job       run.c a command line, operand by operand | aim.c, target.c where it goes | source.c what is
+ *             read | allow.c same.c seen.c may it be | item.c one of them, from end to end
+ *             choose.c which way and why | copy.c span by span, once more on change | lane.c engine, pool
+ *             and pipe | steer.c, tune.c its requests' size and number | split.c two lanes for one file
+ *             sink.c, commit.c how a file appears
+ *             make.c names without data | meta.c attributes | backup.c | parents.c | gnu.c, words.c as cp
  *             sandbox.c what the kernel shall let us touch
  *             trees: root.c the top | tree.c threads and piles of work | walk.c directories | entry.c one
  *             name | small.c the short way | links.c hard links | census.c counts ahead | filter.c

@@ -515,6 +515,13 @@ static void choose_pinned(const struct chooser *ch, struct lane_cfg *lane)
 	}
 }
 
+/* Requests in depth are worth tuning: where each of them goes to a device. */
+static bool choose_is_tuned(const struct chooser *ch)
+{
+	return ch->choice->src_direct && ch->choice->dst_direct && ch->size_bytes != ZC_SIZE_UNKNOWN &&
+	       ch->cfg->pace == NULL && !choose_is_rescue(ch);
+}
+
 static void choose_lane(struct chooser *ch)
 {
 	struct lane_cfg *lane = &ch->choice->lane;
@@ -526,6 +533,7 @@ static void choose_lane(struct chooser *ch)
 	choose_prior(ch, lane);
 	choose_pinned(ch, lane);
 	lane->node = lane->small ? ZC_NODE_ANY : choose_node(ch);
+	ch->choice->tuned = choose_is_tuned(ch);
 	if (ch->choice->buffer) {
 		char size[16];
 

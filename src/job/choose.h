@@ -13,6 +13,7 @@ struct choice {
 	bool allocate;   /* room for the whole file before its first byte                       */
 	bool src_direct; /* to be switched on                                                   */
 	bool dst_direct;
+	bool tuned;            /* size and number of requests, while they are on their way            */
 	bool keep_holes;       /* ask the source for holes                                            */
 	uint32_t sparse_bytes; /* --sparse=always: unit of the zero scan                              */
 	struct lane_cfg lane;

@@ -37,6 +37,7 @@ struct pass {
 	uint64_t at_bytes;       /* where the next span starts                      */
 	uint64_t stop_bytes;     /* where resume_mark is to be called               */
 	bool begun;              /* a span of it was copied                         */
+	bool steered;            /* the lane's tuner knows of it                    */
 	uint64_t data_end_bytes; /* end of the last byte that was really read       */
 	uint64_t whole_bytes;    /* so many are written without a gap               */
 	uint64_t hole_bytes;
@@ -105,7 +106,14 @@ static int pass_open_lane(struct pass *pass)
 	if (item->lane->ring_broke && pass->choice.lane.engine == ZC_ENGINE_AUTO) {
 		pass->choice.lane.engine = ZC_ENGINE_SYNC;
 	}
+	if (pass->choice.tuned && !pass->steered) {
+		pass->steered = true;
+		steer_begin(&item->lane->steer, item->cfg, &item->src, &item->dst, &pass->choice.lane);
+	}
 	res = lane_open(item->lane, &pass->choice.lane, &op);
+	if (res == 0 && pass->choice.tuned) {
+		steer_note(&item->lane->steer, item->report);
+	}
 	if (res == 0 && item->cfg->explain && !was_open) {
 		pass_explain_lane(pass);
 	}
@@ -234,9 +242,56 @@ static bool pass_split(struct pass *pass, struct zc_leg *leg, int *ret_res)
 	return true;
 }
 
-static int pass_move(struct pass *pass, struct zc_leg *leg)
+/* The same lane with more buffers. Nothing is in flight. */
+static int pass_deepen(struct pass *pass)
+{
+	struct item *item = pass->item;
+	struct lane_cfg *cfg = &pass->choice.lane;
+	uint64_t begin_ns = zc_now_ns();
+	const char *op = "";
+	int res = lane_open(item->lane, cfg, &op);
+
+	if (res < 0) {
+		zc_fallback_add(&item->report->fallbacks, "deeper queue", "as deep as before", op, res);
+		steer_refused(&item->lane->steer, cfg);
+		return pass_open_lane(pass);
+	}
+	if (item->cfg->explain) {
+		char size[16];
+
+		report_say(item->report, ZC_MSG_EXPLAIN, "tune: a pool of %s for more took %.1f ms",
+		           zc_format_size(size, cfg->block_bytes * cfg->buf_count),
+		           (double)(zc_now_ns() - begin_ns) / 1e6);
+	}
+	return 0;
+}
+
+static int pass_buffer(struct pass *pass, struct zc_leg *leg)
 {
 	static const enum zc_route_kind buffer = ZC_ROUTE_BUFFER;
+	struct item *item = pass->item;
+	struct steer *steer = &item->lane->steer;
+	bool deepen = false;
+	int res = pass_open_lane(pass);
+
+	if (res < 0) {
+		return res;
+	}
+	if (pass->choice.tuned) {
+		steer_leg(steer, leg);
+	}
+	res = zc_lane_run(item->lane, leg, &buffer, 1, item->moved);
+	if (pass->choice.tuned) {
+		deepen = steer_leg_done(steer, leg, item->cfg->explain, item->report, &pass->choice.lane);
+	}
+	if (res < 0) {
+		return pass_fail(pass, &leg->err);
+	}
+	return deepen ? pass_deepen(pass) : 0;
+}
+
+static int pass_move(struct pass *pass, struct zc_leg *leg)
+{
 	struct item *item = pass->item;
 	const struct choice *choice = &pass->choice;
 	int res = -EOPNOTSUPP;
@@ -259,11 +314,7 @@ static int pass_move(struct pass *pass, struct zc_leg *leg)
 			                leg->err.op, leg->err.code);
 			leg->err = (struct zc_err){ 0 };
 		}
-		res = pass_open_lane(pass);
-		if (res < 0) {
-			return res;
-		}
-		res = zc_lane_run(item->lane, leg, &buffer, 1, item->moved);
+		return pass_buffer(pass, leg);
 	}
 	return res < 0 ? pass_fail(pass, &leg->err) : 0;
 }

@@ -2,6 +2,7 @@
 #ifndef ZC_JOB_LANE_H
 #define ZC_JOB_LANE_H
 
+#include "steer.h"
 #include "zcopy/job.h"
 
 /* What a lane is made of. */
@@ -23,6 +24,7 @@ struct lane {
 	bool open;
 	bool ring_broke;     /* once: the sync engine from then on, unless the ring was asked for */
 	bool alone;          /* no second thread: it cannot be had, or other lanes keep the CPUs busy  */
+	struct steer steer;  /* of direct copies: what was learned from file to file            */
 	struct split *split; /* the second thread, on first need; split.c's                    */
 	void *small_mem;     /* buffers and pool of a small lane                                  */
 	int state_fd;        /* unread.c's: the directory of maps; -1: not open yet              */

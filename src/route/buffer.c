@@ -410,6 +410,20 @@ static void trip_read(struct run *run, struct zc_trip *trip)
 	run_batch(run, trip);
 }
 
+/* A buffer that the next read may have, or NULL. */
+static struct zc_buf *run_take(struct run *run)
+{
+	const struct zc_knobs *knobs = run->leg->knobs;
+	unsigned used = zc_pool_buf_count(run->pool) - zc_pool_free_count(run->pool);
+
+	return knobs != NULL && used >= knobs->depth ? NULL : zc_pool_take(run->pool);
+}
+
+static bool run_is_halted(const struct run *run)
+{
+	return run->leg->knobs != NULL && run->leg->knobs->halt;
+}
+
 /* Starts the next read; false when there is none to start now. */
 static bool run_read(struct run *run)
 {
@@ -418,7 +432,7 @@ static bool run_read(struct run *run)
 	struct zc_trip *trip;
 	uint64_t want;
 
-	if (run->src_done || run->next_off_bytes >= run->end_off_bytes ||
+	if (run->src_done || run->next_off_bytes >= run->end_off_bytes || run_is_halted(run) ||
 	    (run->src_stream && run->reading > 0)) {
 		return false;
 	}
@@ -426,14 +440,16 @@ static bool run_read(struct run *run)
 		run_fail(run, -ECANCELED, ZC_SIDE_NONE, "read", run->next_off_bytes);
 		return false;
 	}
-	buf = zc_pool_take(run->pool);
+	buf = run_take(run);
 	if (run->kit->probe != NULL) {
 		run_clock_wait(run, buf != NULL);
 	}
 	if (buf == NULL) {
 		return false;
 	}
-	want = zc_min_u64(buf->cap_bytes, run->end_off_bytes - run->next_off_bytes);
+	want = run->leg->knobs == NULL ? buf->cap_bytes
+	                               : zc_min_u64(buf->cap_bytes, run->leg->knobs->block_bytes);
+	want = zc_min_u64(want, run->end_off_bytes - run->next_off_bytes);
 	if (src->direct) {
 		want = zc_align_up(want, src->shape.align_bytes);
 	}
@@ -555,7 +571,8 @@ static void run_to_end(struct run *run)
 		}
 		run_flush(run);
 		if (run->reading == 0 && run->writing == 0) {
-			if (run->src_done || run->next_off_bytes >= run->end_off_bytes) {
+			if (run->src_done || run->next_off_bytes >= run->end_off_bytes ||
+			    run_is_halted(run)) {
 				return;
 			}
 			if (zc_pool_free_count(run->pool) == 0) {
@@ -567,6 +584,9 @@ static void run_to_end(struct run *run)
 		}
 		if (zc_engine_in_flight(run->kit->engine) > 0) {
 			run_reap(run);
+		}
+		if (run->leg->knobs != NULL) {
+			run->leg->knobs->beat(run->leg->knobs, run->leg->done_bytes);
 		}
 	}
 }

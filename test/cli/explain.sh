@@ -131,6 +131,22 @@ else
 	skip 'not ext4, one CPU, or nobody says what is cached'
 fi
 
+begin 'what the tuner tried, and what the report says of it'
+data 300000000 1 a
+if [ -z "${ZCOPY_ENGINE:-}" ] && "$ZCOPY" --direct=always a b 2>refused; then
+	explained before zcopy --explain --direct=always --report=report a b
+	says 'tune: .* MB/s, .*: ' before
+	found=$(sed -n 's/.*tune: \([0-9]*\)[.]0 \([KM]\)iB x \([0-9]*\) from here on, .*/\1 \2 \3/p' before)
+	if [ -n "$found" ]; then
+		echo "$found" | sed 's/ K / * 1024 /; s/ M / * 1048576 /' >wanted
+		says "\"block_bytes\":$(($(sed 's/ [0-9]*$//' wanted))),\"queue_depth\":${found##* }," report
+	fi
+	explained after zcopy --explain --direct=always --block-size=1M --queue-depth=16 a b
+	if grep 'tune:' after; then fail 'both are pinned, and something was tried'; fi
+else
+	skip 'no O_DIRECT here'
+fi
+
 begin 'the file system'
 data 3000000 1 a && : >b
 if mounted tmpfs "$PWD/m" size=20m; then

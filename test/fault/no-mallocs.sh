@@ -29,6 +29,15 @@ for how in 'auto auto' 'buffer sync' 'buffer uring' 'cfr auto' 'sendfile auto'; 
 	none --route="${how% *}" --engine="${how#* }" a b
 done
 
+begin 'O_DIRECT, its requests tuned on the way'
+data 200000000 1 a
+if "$ZCOPY" --direct=always a b 2>refused; then
+	none --direct=always a b
+	same a b
+else
+	skip 'no O_DIRECT here'
+fi
+
 begin 'pipes'
 data 200000000 1 a
 mkfifo p

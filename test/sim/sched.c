@@ -23,7 +23,7 @@
 #include "zcopy/mem.h"
 
 enum {
-	TASK_MAX = 128,
+	TASK_MAX = 256,
 	MUTEX_MAX = 256,
 	OPS_MAX = 400000,
 	SIGNAL_MAX = 65,
@@ -41,6 +41,7 @@ struct task {
 	bool interruptible;
 	int woken; /* how the wait ended */
 	bool done, joined;
+	bool gone; /* nobody will ever look at it again */
 };
 
 static struct task tasks[TASK_MAX];
@@ -356,6 +357,21 @@ static void *task_main(void *arg)
 	return result;
 }
 
+/* Where there is no room any more, one that was joined makes it. */
+static struct task *task_free(void)
+{
+	if (task_count < TASK_MAX) {
+		return &tasks[task_count];
+	}
+	for (unsigned i = 1; i < TASK_MAX; i++) {
+		if (tasks[i].gone) {
+			sem_destroy(&tasks[i].baton);
+			return &tasks[i];
+		}
+	}
+	sim_lost("more than %d threads", TASK_MAX);
+}
+
 int __wrap_pthread_create(pthread_t *thread, const pthread_attr_t *attr, void *(*start)(void *), void *arg);
 int __wrap_pthread_create(pthread_t *thread, const pthread_attr_t *attr, void *(*start)(void *), void *arg)
 {
@@ -370,10 +386,7 @@ int __wrap_pthread_create(pthread_t *thread, const pthread_attr_t *attr, void *(
 	if (strike.kind == FAULT_ERRNO) {
 		return (int)-sim_leave(CALL_thread, 0, -strike.value);
 	}
-	if (task_count == TASK_MAX) {
-		sim_lost("more than %d threads", TASK_MAX);
-	}
-	task = &tasks[task_count];
+	task = task_free();
 	*task = (struct task){ .start = start, .arg = arg };
 	sem_init(&task->baton, 0, 0);
 	res = __real_pthread_create(&task->thread, attr, task_main, task);
@@ -381,7 +394,7 @@ int __wrap_pthread_create(pthread_t *thread, const pthread_attr_t *attr, void *(
 		sim_lost("the host gives no more threads");
 	}
 	*thread = task->thread;
-	task_count++;
+	task_count += task == &tasks[task_count];
 	return (int)sim_leave(CALL_thread, task_count, 0);
 }
 
@@ -399,6 +412,7 @@ int __wrap_pthread_join(pthread_t thread, void **result);
 int __wrap_pthread_join(pthread_t thread, void **result)
 {
 	struct task *task;
+	int res;
 
 	if (!running) {
 		return __real_pthread_join(thread, result);
@@ -408,7 +422,9 @@ int __wrap_pthread_join(pthread_t thread, void **result)
 		sim_wait(task, 0, false);
 	}
 	task->joined = true;
-	return __real_pthread_join(thread, result);
+	res = __real_pthread_join(thread, result);
+	task->gone = true;
+	return res;
 }
 
 int __wrap_pthread_detach(pthread_t thread);

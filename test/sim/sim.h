@@ -5,6 +5,7 @@
  *   check.c   what must hold afterwards                   plan.c    faults: words, drawing, striking
  *   sched.c   threads, clock, signals: one runs           calls.c   the libc calls about files
  *   ring.c    io_uring at liburing's door                 disk.c    inodes, names, what survives a power cut
+ *   steer.c    dice in the place of the tuner
  *
  * The linker's --wrap brings every call here (the list is in CMakeLists.txt). The world lies in memory that
  * is shared between the driver and the child which runs zcopy's main(): whatever way the child ends, the

@@ -719,6 +719,111 @@ static void stages_told(void **state)
 	zc_end_close(&dst);
 }
 
+/* ---- sizes and depths that change meanwhile */
+
+struct dice_knobs {
+	struct zc_knobs route;
+	struct lab *lab;
+	uint64_t dice;
+	uint64_t seen_bytes;
+};
+
+static void throw_dice(struct zc_knobs *route, uint64_t done_bytes)
+{
+	struct dice_knobs *knobs = (struct dice_knobs *)route;
+
+	assert_true(done_bytes >= knobs->seen_bytes);
+	knobs->seen_bytes = done_bytes;
+	if (lab_random(&knobs->dice, 3) == 0) {
+		route->block_bytes = 4096 * (1 + (uint32_t)lab_random(&knobs->dice, 20)); /* some too large */
+		route->depth = 1 + (unsigned)lab_random(&knobs->dice, 12);                /* some too many */
+		route->halt = lab_random(&knobs->dice, 8) == 0;
+	}
+}
+
+static void turned_between(enum kind src_kind, enum kind dst_kind, uint64_t seed, uint64_t len, bool direct)
+{
+	struct dice_knobs knobs = { .route = { 4096, 1, false, throw_dice }, .dice = seed * 2 + 1 };
+	struct side src;
+	struct side dst;
+	struct zc_leg leg;
+	struct lab lab;
+	uint64_t at = 0;
+
+	open_lab(&lab, 9, 65536);
+	open_source(&src, src_kind, seed, len);
+	open_sink(&dst, dst_kind, seed);
+	direct = direct && zc_end_set_direct(&src.end, true) == 0 && zc_end_set_direct(&dst.end, true) == 0;
+	do {
+		leg = lab_leg(&src.end, &dst.end, len - at);
+		leg.span.off_bytes = at;
+		leg.knobs = &knobs.route;
+		knobs.seen_bytes = 0;
+		knobs.route.halt = false;
+		assert_int_equal(copy(&lab, &leg), 0);
+		assert_false(leg.eof);
+		assert_true(leg.done_bytes <= len - at && (leg.done_bytes == len - at || knobs.route.halt));
+		assert_true(!direct || leg.done_bytes == len - at || leg.done_bytes % 4096 == 0);
+		at += leg.done_bytes;
+	} while (at < len);
+	if (direct) {
+		assert_int_equal(zc_end_set_direct(&dst.end, false), 0); /* to be looked at */
+	}
+	close_sides(&src, src_kind, &dst, dst_kind, seed, len);
+	lab_close(&lab);
+}
+
+static void turned(void **state)
+{
+	uint64_t dice = 0x9e3779b97f4a7c15;
+
+	(void)state;
+	for (unsigned i = 0; i < KIND_COUNT * KIND_COUNT; i++) {
+		turned_between((enum kind)(i / KIND_COUNT), (enum kind)(i % KIND_COUNT),
+		               lab_random(&dice, 1u << 30), 1 + lab_random(&dice, 2000000), false);
+	}
+	for (unsigned i = 0; i < 8; i++) {
+		turned_between(KIND_FILE, KIND_FILE, lab_random(&dice, 1u << 30),
+		               1 + lab_random(&dice, 1000000), true);
+	}
+}
+
+/* No more buffers are in use than it says, and none is larger. */
+static unsigned most_used;
+static uint32_t largest;
+
+static void count_used(struct zc_knobs *route, uint64_t done_bytes)
+{
+	struct dice_knobs *knobs = (struct dice_knobs *)route;
+	struct zc_pool *pool = knobs->lab->kit.pool;
+	unsigned used = zc_pool_buf_count(pool) - zc_pool_free_count(pool);
+
+	most_used = used > most_used ? used : most_used;
+	largest = (uint32_t)zc_max_u64(largest, done_bytes - knobs->seen_bytes);
+	knobs->seen_bytes = done_bytes;
+}
+
+static void turned_within(void **state)
+{
+	struct zc_end src = lab_end(lab_source("/tmp", 1000000, 7), ZC_DIR_SRC, true);
+	struct zc_end dst = lab_end(lab_file("/tmp", 0), ZC_DIR_DST, true);
+	struct dice_knobs knobs = { .route = { 8192, 1, false, count_used } };
+	struct zc_leg leg = lab_leg(&src, &dst, 1000000);
+	struct lab lab;
+
+	(void)state;
+	most_used = largest = 0;
+	open_lab(&lab, 5, 65536);
+	knobs.lab = &lab;
+	leg.knobs = &knobs.route;
+	assert_int_equal(copy(&lab, &leg), 0);
+	assert_int_equal(most_used, 1);
+	assert_int_equal(largest, 8192);
+	zc_end_close(&src);
+	zc_end_close(&dst);
+	lab_close(&lab);
+}
+
 static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(any_two_ends),        cmocka_unit_test(block_edges),
 	cmocka_unit_test(begun_span),          cmocka_unit_test(shrunk_source),
@@ -728,7 +833,8 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(direct_refused_late), cmocka_unit_test(fails_at_byte),
 	cmocka_unit_test(fails_in_depth),      cmocka_unit_test(unreadable_source),
 	cmocka_unit_test(stopped_before),      cmocka_unit_test(stopped_waiting),
-	cmocka_unit_test(stages_told),
+	cmocka_unit_test(stages_told),         cmocka_unit_test(turned),
+	cmocka_unit_test(turned_within),
 };
 
 int main(void)
