@@ -209,6 +209,9 @@ static void print_cache(const struct zc_bench *bench, FILE *file)
 		}
 	}
 	if (most < 0) {
+		if (bench->cfg.work == ZC_BENCH_COPY || bench->cfg.work == ZC_BENCH_READ) {
+			fputs("cache: this kernel does not say what of the source is in it\n", file);
+		}
 		return;
 	}
 	fprintf(file,

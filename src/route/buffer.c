@@ -140,7 +140,7 @@ static void run_clock_done(struct run *run, struct zc_trip *trip, enum zc_stage 
 {
 	const struct zc_probe *probe = run->kit->probe;
 
-	if (trip->since_ns != 0) {
+	if (probe != NULL && trip->since_ns != 0) {
 		probe->stage(probe->arg, stage, run->reaped_ns - trip->since_ns);
 		trip->since_ns = 0;
 	}
