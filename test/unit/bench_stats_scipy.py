@@ -106,7 +106,7 @@ JUDGES = {"w": welch, "p": paired, "m": mann_whitney, "s": sign_flip, "q": quant
 
 
 def main():
-    cases = [(k, *case(k)) for i in range(int((sys.argv + ["2000"])[2])) for k in "wpmsqt"[i % 6]]
+    cases = [(k, *case(k)) for i in range(int((sys.argv + ["1500"])[2])) for k in "wpmsqt"[i % 6]]
     lines = [f"{k} {len(a)} {' '.join(map(repr, a))} {len(b)} {' '.join(map(repr, b))}\n" for k, a, b in cases]
     told = subprocess.run([sys.argv[1], "cases"], input="".join(lines), capture_output=True, text=True, check=True)
     answers = told.stdout.splitlines()
