@@ -30,6 +30,9 @@ static const char *splice_unfit(const struct zc_shape *src, const struct zc_shap
 	if (!((src->caps | dst->caps) & passes)) {
 		return "neither end is a pipe or socket";
 	}
+	if ((dst->caps & ZC_CAP_DISCARD) && !(src->caps & ZC_CAP_PIPE)) {
+		return "only what is in a pipe can be discarded unread";
+	}
 	if (dst->caps & ZC_CAP_APPEND) {
 		return "the destination is open for appending";
 	}
