@@ -11,6 +11,9 @@
 #include <sys/sendfile.h>
 #include <unistd.h>
 
+/* To a peer: it returns when all is sent, and a link may be slow. */
+#define STREAM_STEP_BYTES (4 * ZC_MIB)
+
 static const char *sendfile_unfit(const struct zc_shape *src, const struct zc_shape *dst)
 {
 	if (!(src->caps & (ZC_CAP_REG | ZC_CAP_BLOCK))) {
@@ -28,13 +31,14 @@ static const char *sendfile_unfit(const struct zc_shape *src, const struct zc_sh
 static int sendfile_move(struct zc_kit *kit, struct zc_leg *leg)
 {
 	int dst_fd = leg->dst->shape.fd;
+	uint64_t most = leg->dst->shape.caps & ZC_CAP_REG ? KERNEL_STEP_BYTES : STREAM_STEP_BYTES;
 
 	if ((leg->dst->shape.caps & ZC_CAP_SEEK) && lseek(dst_fd, kernel_off(leg->dst, leg), SEEK_SET) < 0) {
 		return kernel_not_me(leg, "lseek", -errno);
 	}
 	while (!kernel_done(leg)) {
 		off_t src_off = kernel_off(leg->src, leg);
-		size_t want = kernel_step(kit, leg);
+		size_t want = (size_t)zc_min_u64(kernel_step(kit, leg), most);
 		ssize_t res;
 
 		if (zc_stopped()) {
