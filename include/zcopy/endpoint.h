@@ -100,9 +100,12 @@ const char *zc_end_noun(const struct zc_end *end);
 /* Switches O_DIRECT on or off. -EINVAL where the file system refuses, -EPERM on a descriptor that is
  * not ours. When switched on, shape.align_bytes is what requests must obey. */
 int zc_end_set_direct(struct zc_end *end, bool on);
-/* How much of the file's first len_bytes is in the page cache, in percent; -1: this kernel does not
- * say. Asks cachestat(2), else samples preadv2(RWF_NOWAIT); *ret_how names the one that answered. */
+/* How much of the file's first len_bytes, without its holes, is in the page cache, in percent; -1: this
+ * kernel does not say. Asks cachestat(2), else samples preadv2(RWF_NOWAIT); *ret_how names the one that
+ * answered. */
 int zc_end_resident_percent(struct zc_end *end, uint64_t len_bytes, const char **ret_how);
+/* How long the data is between two holes, on average of a few places; len_bytes: there are no holes. */
+uint64_t zc_end_piece_bytes(const struct zc_end *end, uint64_t len_bytes);
 /* statfs's name for the file system: "ext4", "xfs", ...; "0x1234" style in out when unknown. */
 const char *zc_fs_name(int fd, char out[24]);
 /* Is there a server behind it (NFS, CIFS, FUSE, Ceph)? */

@@ -186,7 +186,17 @@ int zc_end_set_direct(struct zc_end *end, bool on)
 #define SYS_cachestat 451 /* the same number on every architecture (Linux 6.5) */
 #endif
 
-static int file_cachestat_percent(int fd, uint64_t off, uint64_t len)
+/* Of the first len bytes those that have blocks: what is not there cannot be cached. */
+static uint64_t file_data_bytes(const struct zc_end *end, uint64_t len)
+{
+	struct stat st;
+
+	return (end->shape.caps & ZC_CAP_REG) && fstat(end->shape.fd, &st) == 0
+	           ? zc_min_u64(len, (uint64_t)st.st_blocks * 512)
+	           : len;
+}
+
+static int file_cachestat_percent(int fd, uint64_t off, uint64_t len, uint64_t data)
 {
 	struct {
 		uint64_t off, len;
@@ -194,7 +204,7 @@ static int file_cachestat_percent(int fd, uint64_t off, uint64_t len)
 	struct {
 		uint64_t cache, dirty, writeback, evicted, recently_evicted;
 	} stat;
-	uint64_t pages = (len + zc_page_bytes() - 1) / zc_page_bytes();
+	uint64_t pages = (data + zc_page_bytes() - 1) / zc_page_bytes();
 
 	if (syscall(SYS_cachestat, fd, &range, &stat, 0) < 0) {
 		return -1;
@@ -202,23 +212,48 @@ static int file_cachestat_percent(int fd, uint64_t off, uint64_t len)
 	return pages == 0 ? 100 : (int)zc_min_u64(100, stat.cache * 100 / pages);
 }
 
-/* Sixteen places, one byte each: a page that is not there answers EAGAIN. */
+/* The i-th of PLACES in len bytes, or where after it there is data. */
+#define PLACES 16
+static off_t file_place(int fd, uint64_t off, uint64_t len, unsigned i)
+{
+	off_t place = (off_t)(off + len / PLACES * i);
+	off_t data = lseek(fd, place, SEEK_DATA);
+
+	return data > place ? data : place;
+}
+
+/* One byte each: a page that is not there answers EAGAIN. */
 static int file_nowait_percent(int fd, uint64_t off, uint64_t len)
 {
-	const unsigned places = 16;
 	unsigned hits = 0;
 
-	for (unsigned i = 0; i < places; i++) {
+	for (unsigned i = 0; i < PLACES; i++) {
 		char byte;
 		struct iovec iov = { .iov_base = &byte, .iov_len = 1 };
-		ssize_t res = preadv2(fd, &iov, 1, (off_t)(off + len / places * i), RWF_NOWAIT);
+		ssize_t res = preadv2(fd, &iov, 1, file_place(fd, off, len, i), RWF_NOWAIT);
 
 		if (res < 0 && errno != EAGAIN) {
 			return -1;
 		}
 		hits += res >= 0;
 	}
-	return (int)(hits * 100 / places);
+	return (int)(hits * 100 / PLACES);
+}
+
+uint64_t zc_end_piece_bytes(const struct zc_end *end, uint64_t len_bytes)
+{
+	uint64_t sum = 0;
+
+	if (!(end->shape.caps & ZC_CAP_HOLES) || file_data_bytes(end, len_bytes) >= len_bytes) {
+		return len_bytes;
+	}
+	for (unsigned i = 0; i < PLACES; i++) {
+		off_t data = file_place(end->shape.fd, end->shape.base_bytes, len_bytes, i);
+		off_t hole = lseek(end->shape.fd, data, SEEK_HOLE);
+
+		sum += hole > data ? (uint64_t)(hole - data) : 0;
+	}
+	return sum / PLACES;
 }
 
 int zc_end_resident_percent(struct zc_end *end, uint64_t len_bytes, const char **ret_how)
@@ -228,7 +263,8 @@ int zc_end_resident_percent(struct zc_end *end, uint64_t len_bytes, const char *
 	if (end->ops != &zc_end_file) {
 		return -1;
 	}
-	percent = file_cachestat_percent(end->shape.fd, end->shape.base_bytes, len_bytes);
+	percent = file_cachestat_percent(end->shape.fd, end->shape.base_bytes, len_bytes,
+	                                 file_data_bytes(end, len_bytes));
 	*ret_how = "cachestat";
 	if (percent < 0) {
 		percent = file_nowait_percent(end->shape.fd, end->shape.base_bytes, len_bytes);

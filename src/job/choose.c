@@ -33,6 +33,8 @@
 #define COLD_PERCENT_MAX 50
 /* "Cached": at least this much of it is. Two threads that wait for one disk gain nothing. */
 #define WARM_PERCENT_MIN 90
+/* With holes closer than this one piece after the other would be waited for: not by O_DIRECT. */
+#define COLD_PIECE_BYTES (4 * ZC_MIB)
 /* From here on it pays to find all blocks at once. */
 #define ALLOCATE_BYTES (4 * ZC_MIB)
 
@@ -50,7 +52,8 @@ struct chooser {
 	uint64_t size_bytes;  /* ZC_SIZE_UNKNOWN */
 	int resident_percent; /* -1: unknown     */
 	const char *resident_how;
-	bool src_in_memory; /* a large file on tmpfs */
+	bool src_in_memory;   /* a large file on tmpfs */
+	uint64_t piece_bytes; /* of data between holes */
 };
 
 static void choose_explain(const struct chooser *ch, const char *format, ...)
@@ -149,11 +152,13 @@ static bool choose_is_on(const struct zc_end *end, const char *fs)
 static void choose_residency(struct chooser *ch)
 {
 	ch->resident_percent = -1;
+	ch->piece_bytes = ch->size_bytes;
 	if (ch->src_in_memory) {
 		ch->resident_percent = 100;
 		ch->resident_how = "tmpfs";
 	} else if (ch->size_bytes != ZC_SIZE_UNKNOWN && ch->size_bytes >= SPLIT_BYTES_MIN) {
 		ch->resident_percent = zc_end_resident_percent(ch->src, ch->size_bytes, &ch->resident_how);
+		ch->piece_bytes = zc_end_piece_bytes(ch->src, ch->size_bytes);
 	}
 }
 
@@ -169,7 +174,7 @@ static bool choose_has_no_holes(const struct chooser *ch)
 static bool choose_is_cold(const struct chooser *ch)
 {
 	return ch->resident_percent >= 0 && ch->resident_percent <= COLD_PERCENT_MAX &&
-	       ch->size_bytes >= COLD_DIRECT_BYTES;
+	       ch->size_bytes >= COLD_DIRECT_BYTES && ch->piece_bytes >= COLD_PIECE_BYTES;
 }
 
 /* Blocks that are shared are read once more; all else has to pass our buffers. */
@@ -217,9 +222,10 @@ static bool choose_buffer_first(struct chooser *ch, const char **ret_because)
 		*ret_because = "the source is not cached";
 		return true;
 	}
-	*ret_because = choose_is_cold(ch) ? "the file server can copy by itself"
-	               : ch->size_bytes < COLD_DIRECT_BYTES
-	                   ? "small enough to be cached or soon read"
+	*ret_because = choose_is_cold(ch)                   ? "the file server can copy by itself"
+	               : ch->size_bytes < COLD_DIRECT_BYTES ? "small enough to be cached or soon read"
+	               : ch->piece_bytes < COLD_PIECE_BYTES
+	                   ? "its data lies in small pieces between holes"
 	                   : "the source is cached: one copy in the kernel is the least work";
 	return false;
 }
@@ -400,6 +406,7 @@ static int choose_direct(struct chooser *ch, const char **ret_why)
 		               ch->cfg->direct == ZC_WHEN_NEVER     ? "as asked"
 		               : ch->cfg->cache == ZC_CACHE_KEEP    ? "--cache=keep"
 		               : ch->size_bytes < COLD_DIRECT_BYTES ? "smaller than 64 MiB"
+		               : ch->piece_bytes < COLD_PIECE_BYTES ? "small pieces between holes"
 		                                                    : "the page cache serves better here");
 		return 0;
 	}

@@ -117,6 +117,23 @@ else
 	skip 'on tmpfs, or cachestat denied'
 fi
 
+begin 'small pieces between holes: one after the other is nothing for O_DIRECT'
+if [ "$(stat -f -c %T .)" != tmpfs ] && ! denied cachestat && [ "${ZCOPY_ENGINE:-auto}" = auto ]; then
+	truncate -s 1G a
+	for at in 100 300 500 700 900; do data 5000 "$at" p && dd if=p of=a bs=1M seek="$at" conv=notrunc 2>/dev/null; done
+	: >b
+	explained cached zcopy --explain --durability=none a b
+	says 'cache: 100 % of the source' cached
+	dd of=a oflag=nocache conv=notrunc,fdatasync count=0 2>/dev/null
+	explained cold zcopy --explain --durability=none a b
+	says 'cache: [0-9] % of the source' cold
+	says 'direct: off: small pieces' cold
+	same a b
+	rm -f a b
+else
+	skip 'on tmpfs, or cachestat denied'
+fi
+
 begin 'CPUs'
 if [ "$(stat -f -c %T .)" = ext2/ext3 ] && ! denied cachestat && have taskset && [ "$(nproc)" -ge 2 ] &&
 	[ "${ZCOPY_ENGINE:-auto}" = auto ]; then

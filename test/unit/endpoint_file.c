@@ -432,6 +432,46 @@ static void resident_odd(void **state)
 	close(fds[1]);
 }
 
+/* Holes are neither in the cache nor missing there. */
+static int resident_sparse(bool drop)
+{
+	const uint64_t size = 1024 * BLOCK;
+	int fd = scratch("/tmp", 0);
+	struct zc_end end;
+	const char *how = "";
+	int percent;
+
+	assert_int_equal(ftruncate(fd, (off_t)size), 0);
+	for (unsigned i = 0; i < 16; i++) {
+		put(fd, (64 * i + 8) * BLOCK, 2 * BLOCK, 'x');
+	}
+	assert_int_equal(fsync(fd), 0);
+	if (drop) {
+		assert_int_equal(posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED), 0);
+	}
+	end = look(fd, ZC_DIR_SRC, true);
+	percent = zc_end_resident_percent(&end, size, &how);
+	assert_true(zc_end_piece_bytes(&end, size) >= 2 * BLOCK);
+	assert_true(zc_end_piece_bytes(&end, size) <= 16 * BLOCK);
+	zc_end_close(&end);
+	return percent;
+}
+
+static void resident_between_holes(void **state)
+{
+	int fd = scratch("/tmp", 0);
+	struct zc_end end;
+
+	(void)state;
+	need_residency();
+	put(fd, 0, 64 * BLOCK, 'x');
+	end = look(fd, ZC_DIR_SRC, true);
+	assert_int_equal(zc_end_piece_bytes(&end, 64 * BLOCK), 64 * BLOCK);
+	zc_end_close(&end);
+	assert_true(resident_sparse(false) >= 90); /* the file system counts its own blocks, too */
+	assert_true(resident_sparse(true) <= 13);
+}
+
 static void deny(unsigned nr, int code)
 {
 	struct sock_filter filter[] = {
@@ -468,7 +508,8 @@ static void resident_without_cachestat(void **state)
 				int half = resident_after(32 * BLOCK, "RWF_NOWAIT");
 
 				right = resident_after(64 * BLOCK, "RWF_NOWAIT") == 100 && half >= 40 &&
-				        half <= 60 && resident_after(0, "RWF_NOWAIT") <= 13;
+				        half <= 60 && resident_after(0, "RWF_NOWAIT") <= 13 &&
+				        resident_sparse(false) >= 90 && resident_sparse(true) <= 13;
 			}
 			_exit(right ? 0 : 1);
 		}
@@ -501,19 +542,13 @@ static void file_systems(void **state)
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
-		cmocka_unit_test(layouts),
-		cmocka_unit_test(layout_from_position),
-		cmocka_unit_test(one_span),
-		cmocka_unit_test(shrinking),
-		cmocka_unit_test(holes_are_made),
-		cmocka_unit_test(hole_refused),
-		cmocka_unit_test(finishes),
-		cmocka_unit_test(prepares),
-		cmocka_unit_test(direct),
-		cmocka_unit_test(direct_not_ours),
-		cmocka_unit_test(resident),
-		cmocka_unit_test(resident_odd),
-		cmocka_unit_test(resident_without_cachestat),
+		cmocka_unit_test(layouts),        cmocka_unit_test(layout_from_position),
+		cmocka_unit_test(one_span),       cmocka_unit_test(shrinking),
+		cmocka_unit_test(holes_are_made), cmocka_unit_test(hole_refused),
+		cmocka_unit_test(finishes),       cmocka_unit_test(prepares),
+		cmocka_unit_test(direct),         cmocka_unit_test(direct_not_ours),
+		cmocka_unit_test(resident),       cmocka_unit_test(resident_between_holes),
+		cmocka_unit_test(resident_odd),   cmocka_unit_test(resident_without_cachestat),
 		cmocka_unit_test(file_systems),
 	};
 

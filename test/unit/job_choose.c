@@ -77,6 +77,9 @@ static struct zc_end make_end(enum end_kind kind, enum zc_dir dir, uint64_t size
 		if (dir == ZC_DIR_SRC) {
 			assert_int_equal(ftruncate(fds[dir], (off_t)size), 0);
 		}
+		if (dir == ZC_DIR_SRC && kind == TMP) { /* blocks, of which none is cached */
+			assert_int_equal(size == 0 ? 0 : posix_fallocate(fds[dir], 0, (off_t)size), 0);
+		}
 		if (kind == WARM || kind == SHM_FULL) {
 			fill(fds[dir], size);
 		}
