@@ -103,7 +103,7 @@ static int arms_add_via(struct zc_bench *bench, const struct arm *like)
 	}
 }
 
-/* What the ceiling is made of: reading alone and writing alone, on the way that a cold copy goes. */
+/* What the ceiling is made of: reading alone and writing alone, on the way that the copy goes. */
 static int arms_add_ceiling(struct zc_bench *bench, struct arm like)
 {
 	int status;
@@ -116,10 +116,7 @@ static int arms_add_ceiling(struct zc_bench *bench, struct arm like)
 	status = arm_add(bench, &like, NULL, 0);
 	like.kind = ARM_WRITE;
 	snprintf(like.name, sizeof(like.name), "write alone");
-	like.may_undirect = !bench->cfg.warm && like.job.direct == ZC_WHEN_AUTO;
-	if (like.may_undirect) {
-		like.job.direct = ZC_WHEN_ALWAYS;
-	}
+	like.as_copy = like.job.direct == ZC_WHEN_AUTO;
 	return status == 0 ? arm_add(bench, &like, NULL, 0) : status;
 }
 

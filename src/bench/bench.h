@@ -57,8 +57,8 @@ struct summary {
 struct arm {
 	enum arm_kind kind;
 	char name[96];
-	bool asked;        /* else a part of the ceiling */
-	bool may_undirect; /* its O_DIRECT is our idea: goes without where it is refused */
+	bool asked;   /* else a part of the ceiling */
+	bool as_copy; /* past the page cache when the first copy went so, and where that is not refused */
 	unsigned src, dst; /* indices of directories    */
 	struct zc_job_cfg job;
 	struct run *runs; /* in the order of rounds     */
@@ -91,6 +91,7 @@ struct zc_bench {
 	unsigned disk_count;
 	struct facts *facts;
 	struct zc_pool *pool; /* mem, hash                   */
+	double gen_rate;      /* GiB/s of the random bytes that are written; 0: none are */
 	unsigned round, turn; /* of the next run             */
 	bool complete;
 	int status;

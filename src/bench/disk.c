@@ -40,7 +40,8 @@ static int disk_open(struct zc_bench *bench, struct disk *disk, const char *path
 	}
 	disk->dev = st.st_dev;
 	snprintf(disk->fs, sizeof(disk->fs), "%s", zc_fs_name(disk->fd, fs));
-	snprintf(disk->dst_name, sizeof(disk->dst_name), ".zcopy-bench-%d", (int)getpid());
+	snprintf(disk->dst_name, sizeof(disk->dst_name), ".zcopy-bench-%d-%u", (int)getpid(),
+	         (unsigned)(disk - bench->disks));
 	snprintf(disk->src_name, sizeof(disk->src_name), "%s-source", disk->dst_name);
 	(void)unlinkat(disk->fd, disk->dst_name, 0); /* of a process that was killed and had our number */
 	(void)unlinkat(disk->fd, disk->src_name, 0);
@@ -71,15 +72,25 @@ static int disk_check_room(struct zc_bench *bench, const struct disk *disk, unsi
 	                  zc_format_size(free_text, room));
 }
 
+/* What is read is there all the time, each directory's; what is written goes after its run. */
+static unsigned disk_files(const struct zc_bench *bench, const struct disk *disk)
+{
+	unsigned count = 0;
+
+	for (unsigned i = 0; i < bench->disk_count; i++) {
+		count += bench->disks[i].dev == disk->dev;
+	}
+	return bench->cfg.work == ZC_BENCH_READ                                 ? count
+	       : bench->cfg.work == ZC_BENCH_COPY && count == bench->disk_count ? 2
+	                                                                        : 1;
+}
+
 static int disks_check_room(struct zc_bench *bench)
 {
-	struct disk *disks = bench->disks;
-	bool copies = bench->cfg.work == ZC_BENCH_COPY;
-	bool two = copies && bench->disk_count == 2 && disks[0].dev != disks[1].dev;
 	int status = 0;
 
 	for (unsigned i = 0; i < bench->disk_count && status == 0; i++) {
-		status = disk_check_room(bench, &disks[i], copies && !two ? 2 : 1);
+		status = disk_check_room(bench, &bench->disks[i], disk_files(bench, &bench->disks[i]));
 	}
 	return status;
 }

@@ -134,6 +134,22 @@ static void print_stages(const struct zc_bench *bench, FILE *file)
 	}
 }
 
+/* What fdatasync and the like took of the time. */
+static void print_durable(const struct zc_bench *bench, FILE *file)
+{
+	const char *between = "\ndurable: ";
+
+	for (unsigned i = 0; i < bench->arm_count; i++) {
+		const struct arm *arm = &bench->arms[i];
+
+		if (arm->summary.durable_share > 0) {
+			fprintf(file, "%s%s waits %.1f %% of its time for the storage", between, arm->name,
+			        100 * arm->summary.durable_share);
+			between = ", ";
+		}
+	}
+}
+
 static void print_ratio(FILE *file, const struct zc_ratio *ratio)
 {
 	fprintf(file, "%.3f", ratio->ratio);
@@ -189,6 +205,14 @@ static void print_ceiling(const struct zc_bench *bench, FILE *file)
 		fputs(" one file system reads and writes", file);
 	}
 	fputc('\n', file);
+}
+
+static void print_gen(const struct zc_bench *bench, FILE *file)
+{
+	if (bench->gen_rate > 0) {
+		fprintf(file, "random bytes: what is written alone is made at %.1f GiB/s at most\n",
+		        bench->gen_rate);
+	}
 }
 
 static void print_cache(const struct zc_bench *bench, FILE *file)
@@ -267,8 +291,10 @@ void zc_bench_print(const struct zc_bench *bench, FILE *file)
 	print_head(bench, file);
 	print_arms(bench, file);
 	print_stages(bench, file);
+	print_durable(bench, file);
 	print_versus(bench, file);
 	print_ceiling(bench, file);
+	print_gen(bench, file);
 	print_cache(bench, file);
 	print_observer(bench, file);
 	print_facts(bench, file);

@@ -16,6 +16,7 @@
 #define SIZE_FILES   (512 * ZC_MIB)
 #define SIZE_MEMORY  ZC_GIB
 #define COUNT_NOPS   (2 * ZC_MIB)
+#define GEN_BYTES    (32 * ZC_MIB)
 #define POOL_BYTES   (32 * ZC_MIB) /* of each of two buffers: larger than what CPUs keep, mostly */
 
 int bench_fail(struct zc_bench *bench, int status, const char *format, ...)
@@ -85,12 +86,29 @@ static int bench_open_pool(struct zc_bench *bench)
 	return 0;
 }
 
+/* What is written alone is made meanwhile, by one CPU: that is a limit of its own. */
+static int bench_gen_rate(struct zc_bench *bench)
+{
+	struct arm maker = { .name = "random bytes", .job = { .numa_node = ZC_NODE_ANY } };
+	struct run run = { 0 };
+	char gen[64];
+	int status;
+
+	if (bench->cfg.work != ZC_BENCH_COPY && bench->cfg.work != ZC_BENCH_WRITE) {
+		return 0;
+	}
+	snprintf(gen, sizeof(gen), "gen:0,%llu", (unsigned long long)GEN_BYTES);
+	status = work_job(bench, &maker, gen, "null:", &run);
+	bench->gen_rate = (double)GEN_BYTES / (double)ZC_GIB / ((double)run.wall_ns / 1e9);
+	return status;
+}
+
 static int bench_make_sources(struct zc_bench *bench)
 {
 	unsigned count = bench->cfg.work == ZC_BENCH_COPY   ? 1
 	                 : bench->cfg.work == ZC_BENCH_READ ? bench->disk_count
 	                                                    : 0;
-	int status = 0;
+	int status = bench_gen_rate(bench);
 
 	for (unsigned i = 0; i < count && status == 0; i++) {
 		status = disk_make_source(bench, &bench->disks[i]);
@@ -168,14 +186,13 @@ static int bench_run_disk(struct zc_bench *bench, struct arm *arm, struct run *r
 	               : 0;
 }
 
-/* The ceiling's writes are to pass the page cache; where that is refused they do not, from the first run on.
- */
+/* Its writes passed the page cache because the copy's did; where that is refused they do not. */
 static bool bench_undirect(struct zc_bench *bench, struct arm *arm, int status)
 {
-	if (status != 2 || !arm->may_undirect) {
+	if (status != 2 || !arm->as_copy) {
 		return false;
 	}
-	arm->may_undirect = false;
+	arm->as_copy = false;
 	arm->job.direct = ZC_WHEN_AUTO;
 	bench->status = 0;
 	return true;
@@ -190,6 +207,9 @@ static int bench_run_arm(struct zc_bench *bench, struct arm *arm)
 		             .timed = bench->round > 0 && (bench->round % 4 == 1 || bench->round % 4 == 0),
 		             .resident_before = -1,
 		             .resident_after = -1 };
+	if (bench->round == 0 && arm->as_copy && bench->arms[0].way.direct) {
+		arm->job.direct = ZC_WHEN_ALWAYS;
+	}
 	status = bench_is_disk(bench) ? bench_run_disk(bench, arm, run) : work_floor(bench, arm, run);
 	if (bench_undirect(bench, arm, status)) {
 		return bench_run_arm(bench, arm);

@@ -206,6 +206,9 @@ static void write_summary(const struct zc_bench *bench, const struct arm *arm, s
 	write_interval(json, "quartiles", summary->first_quartile, summary->third_quartile);
 	zc_json_real(json, "cv", summary->variation);
 	zc_json_real(json, "cpu_s_per_gib", summary->cpu_s_per_gib);
+	if (summary->durable_share > 0) {
+		zc_json_real(json, "durable_share", summary->durable_share);
+	}
 	write_way(&arm->way, json);
 	if (summary_observer(bench, arm, &ratio)) {
 		zc_json_open(json, "observer", '{');
@@ -299,6 +302,9 @@ int zc_bench_write(const struct zc_bench *bench, FILE *file)
 	zc_json_close(&json, ']');
 	write_compare(bench, &json);
 	write_ceiling(bench, &json);
+	if (bench->gen_rate > 0) {
+		zc_json_real(&json, "gen_GiB_per_s", bench->gen_rate);
+	}
 	zc_json_close(&json, '}');
 	putc('\n', file);
 	return fflush(file) != 0 || ferror(file) ? -EIO : 0;

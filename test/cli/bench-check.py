@@ -33,6 +33,9 @@ def main():
                         if run["arm"] == one["arm"] and not run["warm_up"])
         assert one["n"] == len(values) and math.isclose(one["median"], statistics.median(values), rel_tol=1e-9)
         assert one["n"] > 5 or "ci95" not in one
+        shares = [run["durable_ns"] / run["wall_ns"] for run in runs
+                  if run["arm"] == one["arm"] and not run["warm_up"] and "durable_ns" in run]
+        assert not shares or math.isclose(one.get("durable_share", 0), statistics.median(shares), rel_tol=1e-9)
         if one["n"] == 6:
             assert all(map(math.isclose, one["ci95"], (values[0], values[-1])))
         for stage in one.get("stages", {}).values():

@@ -13,6 +13,8 @@ mkdir d e
 expect 0 tiny copy d e --via=auto,sync+qd=4+jobs=2 --report=r
 says '^copy sync' "$T/out"
 says '^ceiling: .* alone is the slower' "$T/out"
+says '^durable: copy auto waits ' "$T/out"
+says '^random bytes: ' "$T/out"
 fits r 'work == "copy"' 'len(arms) == 4' 'len(compare) == 1' 'complete' \
 	'all(r["durable_ns"] > 0 for r in runs if r["arm"] != "read alone")'
 silent
