@@ -74,6 +74,9 @@ peers fio                  fio              fio                  fio           f
 peers pv                   pv               pv                   pv            pv
 peers mbuffer              mbuffer          mbuffer              -             mbuffer
 peers nbdcopy              libnbd-bin       libnbd               -             -
+peers iperf3               iperf3           iperf3               iperf3        iperf3
+peers socat                socat            socat                socat         socat
+peers nc                   netcat-openbsd   netcat               openbsd-netcat netcat-openbsd
 peers fpsync               fpart            fpart                -             -
 peers ddrescue             gddrescue        ddrescue             ddrescue      ddrescue
 peers dcfldd               dcfldd           -                    -             -
