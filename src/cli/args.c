@@ -336,6 +336,10 @@ static int check_ends(struct parse *parse)
 	}
 	for (unsigned i = 0; i < job->tee_count && err == 0; i++) {
 		err = check_end(parse, job->tees[i].end, ZC_DIR_DST);
+		if (err == 0 && strncmp(job->tees[i].end, "tcp-listen://", 13) == 0) {
+			err = option_fail(parse, "%s: --tee does not wait for a peer; DEST does",
+			                  option_quoted(parse, job->tees[i].end));
+		}
 	}
 	return err;
 }

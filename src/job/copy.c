@@ -884,9 +884,6 @@ static int copy_finish(struct pass *pass)
 	if (res < 0) {
 		return item_fail(item, ZC_SIDE_DST, 0, "ftruncate", res, "cannot set its length", NULL);
 	}
-	if (item->dst.shape.caps & ZC_CAP_PEER) {
-		return peer_finish(item);
-	}
 	/* leave an inherited file's position where the next reader goes on */
 	if (!item->src.owned && (item->src.shape.caps & ZC_CAP_SEEK) && item->src.shape.fd >= 0) {
 		(void)lseek(item->src.shape.fd, (off_t)(item->src.shape.base_bytes + item->total_bytes),

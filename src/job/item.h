@@ -60,7 +60,7 @@ struct item {
 	int state_fd;              /* where journals are; -1: none are kept                    */
 	int base_fd;               /* --files-from: the directory that names are below; -1     */
 	int dest_fd;               /* the directory to copy into; -1                           */
-	struct peers *peers;       /* TCP ends that listen; NULL in a tree                     */
+	struct peers *peers;       /* TCP ends that are open already; NULL: none, and nobody listens */
 	const char *below;         /* the path of the source below DEST: --parents, --files-from; or NULL */
 	const char *link_path;     /* of the destination below links' directory; NULL: not tracked */
 	/* entry.c: in a tree, else NULL and false */

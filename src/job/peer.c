@@ -121,7 +121,7 @@ int peer_open(struct item *item, enum zc_dir dir)
 	const char *why = NULL;
 	int res;
 
-	if (item->peers->called[dir].ops != NULL) {
+	if (item->peers != NULL && item->peers->called[dir].ops != NULL) {
 		*end = item->peers->called[dir];
 		item->peers->called[dir].ops = NULL;
 		return 0;

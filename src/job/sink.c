@@ -670,7 +670,7 @@ static int sink_rename(struct item *item)
 
 int sink_complete(struct item *item)
 {
-	int res = check_stored(item);
+	int res = item->dst.shape.caps & ZC_CAP_PEER ? peer_finish(item) : check_stored(item);
 
 	return res == 0 ? sink_attributes(item) : res;
 }

@@ -169,7 +169,8 @@ static int tee_judge(struct tee *tee, const struct zc_fan_sink *sink)
 	if (sink->err.code == -EPIPE && sink->policy == ZC_FAN_DROP) {
 		return 0;
 	}
-	return report_fail(item->report, 0, item_text(item, ZC_SIDE_DST), &sink->err,
+	return report_fail(item->report, item->dst.shape.caps & ZC_CAP_PEER ? ZC_STATUS_PEER : 0,
+	                   item_text(item, ZC_SIDE_DST), &sink->err,
 	                   sink->err.code == -ETIME ? "did not keep up" : "cannot write", NULL);
 }
 

@@ -173,6 +173,18 @@ expect 0 zcopy a "tcp://127.0.0.1:$PORT"
 ended 4
 gone short
 
+begin 'a peer beside a file'
+data 3000001 16 a
+server tcp-listen://:0 out
+expect 0 zcopy --tee="tcp://127.0.0.1:$PORT" a new
+ended 0
+same a out
+same a new
+peer take-and-go
+expect 6 zcopy --tee="tcp://127.0.0.1:$PORT,fail" gen:1,30M new2
+expect 2 zcopy --tee=tcp-listen://:0 a b
+usage_error
+
 begin 'a writer that is reset: no file'
 peer reset
 expect 6 zcopy "tcp://127.0.0.1:$PORT" out
