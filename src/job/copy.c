@@ -281,6 +281,7 @@ static int pass_buffer(struct pass *pass, struct zc_leg *leg)
 		steer_leg(steer, leg);
 	}
 	res = zc_lane_run(item->lane, leg, &buffer, 1, item->moved);
+	pass_explain_pipes(pass);
 	if (pass->choice.tuned) {
 		deepen = steer_leg_done(steer, leg, item->cfg->explain, item->report, &pass->choice.lane);
 	}

@@ -9,10 +9,12 @@
 
 #include "check.h"
 #include "hash.h"
+#include "peer.h"
 
 struct tee {
 	struct zc_job_cfg cfg;
 	struct item item;
+	struct peers peers;       /* its own, when it is one  */
 	struct zc_progress apart; /* the destination's bytes are what counts */
 	struct hash *hash;        /* of what it accepted; NULL: nobody asks */
 	bool skipped;             /* -n and its kin                          */
@@ -28,7 +30,11 @@ struct tees {
 
 static void tee_begin(struct tee *tee, struct item *item, const struct zc_tee *wish)
 {
+	static const char *const none[] = { "null:" }; /* the source is open */
+
+	peers_init(&tee->peers);
 	tee->cfg = *item->cfg;
+	tee->cfg.sources = none;
 	tee->cfg.dest = wish->end;
 	tee->cfg.tee_count = 0;
 	tee->cfg.verify = tee->cfg.expect_size = tee->cfg.explain = false;
@@ -40,6 +46,7 @@ static void tee_begin(struct tee *tee, struct item *item, const struct zc_tee *w
 		.lane = item->lane,
 		.progress = &tee->apart,
 		.made = item->made,
+		.peers = &tee->peers,
 		.dst_text = wish->end,
 		.src_uri = item->src_uri,
 		.src_st = item->src_st,
@@ -58,7 +65,10 @@ static int tee_open_one(struct tees *tees, struct item *item, const struct zc_te
 	int res;
 
 	tee_begin(tee, item, wish);
-	res = item_aim_at(&tee->item);
+	res = peers_open(&tee->peers, &tee->cfg, item->report);
+	if (res == 0) {
+		res = item_aim_at(&tee->item);
+	}
 	if (res == 0) {
 		res = item_allowed(&tee->item);
 	}
@@ -145,6 +155,9 @@ static int tee_appear(struct tee *tee, const struct zc_fan_sink *sink)
 	int res = 0;
 
 	item->total_bytes = sink->done_bytes;
+	if (peer_is(&item->dst_uri)) {
+		return peer_finish(item);
+	}
 	if (item->dst.ops->finish != NULL) {
 		res = item->dst.ops->finish(&item->dst, item->total_bytes);
 	}
@@ -212,6 +225,7 @@ void tee_close(struct item *item)
 	for (unsigned i = 0; i < tees->count; i++) {
 		hash_free(tees->list[i].hash);
 		item_close(&tees->list[i].item);
+		peers_close(&tees->list[i].peers);
 	}
 	zc_engine_close(tees->fan.engine);
 	free(tees->list);

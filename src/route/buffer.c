@@ -18,10 +18,13 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "kernel.h"
 #include "store.h"
 #include "zcopy/arch.h"
 
 #define BATCH_MAX 64
+/* What fits the usual pipes needs no larger ones. */
+#define GROW_BYTES_MIN (128 * ZC_KIB)
 
 enum trip_state {
 	TRIP_IDLE,
@@ -619,6 +622,9 @@ int zc_copy_buffer(struct zc_kit *kit, struct zc_leg *leg)
 {
 	struct run run;
 
+	if (leg->span.len_bytes > GROW_BYTES_MIN) {
+		kernel_grow_pipes(kit, leg);
+	}
 	if (kit->store != NULL) {
 		return zc_store_move(kit, leg);
 	}

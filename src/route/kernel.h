@@ -67,6 +67,10 @@ static inline int kernel_fail(struct zc_leg *leg, enum zc_side side, const char 
 	return zc_err_set(&leg->err, code, side, op, leg->span.off_bytes + leg->done_bytes);
 }
 
+/* Pipes at the ends become as large as the limits let them, which saves turns; smaller ones are slower, not
+ * wrong. In splice.c. */
+void kernel_grow_pipes(struct zc_kit *kit, const struct zc_leg *leg);
+
 /* Waits until fd can be read (or written); a NONBLOCK descriptor of somebody else's says EAGAIN.
  * 0, or -ECANCELED after zc_stopped(). In splice.c. */
 int kernel_wait(int fd, bool to_write);

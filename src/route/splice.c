@@ -74,8 +74,7 @@ static uint32_t splice_grow(struct zc_kit *kit, int fd, const char *whose)
 	return size > 0 ? (uint32_t)size : SPLICE_PIPE_BYTES_LEAST;
 }
 
-/* Smaller pipes are slower, not wrong. */
-static void splice_grow_ends(struct zc_kit *kit, const struct zc_leg *leg)
+void kernel_grow_pipes(struct zc_kit *kit, const struct zc_leg *leg)
 {
 	const struct zc_shape *src = &leg->src->shape;
 	const struct zc_shape *dst = &leg->dst->shape;
@@ -266,7 +265,7 @@ static int splice_move(struct zc_kit *kit, struct zc_leg *leg)
 	if (code < 0) {
 		return kernel_not_me(leg, op, code);
 	}
-	splice_grow_ends(kit, leg);
+	kernel_grow_pipes(kit, leg);
 	code = fan_open(leg->fan, kit->pipe_bytes);
 	if (code < 0) {
 		return kernel_not_me(leg, "pipe2", code);

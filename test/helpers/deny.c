@@ -2,7 +2,8 @@
  * deny ERRNO SYSCALL... [ERRNO SYSCALL...]... -- COMMAND [ARG]...
  *
  * Runs COMMAND where the named system calls fail with the errno before them, as container runtimes
- * make them fail: a seccomp filter, no library needed. Exits 77 where seccomp itself is refused.
+ * make them fail: a seccomp filter, no library needed. With SIGSYS for an errno they kill the process, as
+ * some sandboxes do. Exits 77 where seccomp itself is refused.
  */
 #include <errno.h>
 #include <linux/audit.h>
@@ -33,6 +34,7 @@
 enum {
 	HEAD_LEN = 4,
 	RULES_MAX = 64,
+	KILL = 4096, /* above all errnos */
 };
 
 struct word {
@@ -81,8 +83,9 @@ static const struct word syscalls[] = {
 };
 
 static const struct word errnos[] = {
-	{ "EPERM", EPERM },   { "ENOSYS", ENOSYS }, { "EACCES", EACCES },         { "ENOMEM", ENOMEM },
-	{ "EINVAL", EINVAL }, { "EXDEV", EXDEV },   { "EOPNOTSUPP", EOPNOTSUPP }, { "EIO", EIO },
+	{ "EPERM", EPERM },   { "ENOSYS", ENOSYS },         { "EACCES", EACCES },
+	{ "ENOMEM", ENOMEM }, { "SIGSYS", KILL },           { "EINVAL", EINVAL },
+	{ "EXDEV", EXDEV },   { "EOPNOTSUPP", EOPNOTSUPP }, { "EIO", EIO },
 };
 
 /* The number that goes with name, or -1. */
@@ -138,8 +141,9 @@ int main(int argc, char **argv)
 		}
 		rules[count++] =
 		    (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (unsigned)number, 0, 1);
-		rules[count++] =
-		    (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | (unsigned)code);
+		rules[count++] = (struct sock_filter)BPF_STMT(
+		    BPF_RET | BPF_K,
+		    code == KILL ? SECCOMP_RET_KILL_PROCESS : SECCOMP_RET_ERRNO | (unsigned)code);
 	}
 	if (at + 1 >= argc) {
 		fprintf(stderr, "usage: deny ERRNO SYSCALL... -- COMMAND [ARG]...\n");
