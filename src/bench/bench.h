@@ -24,8 +24,9 @@ enum arm_kind {
 
 /* One run. A count that nobody took is absent: -1, or 0 where that cannot be. */
 struct run {
-	unsigned round; /* 0: to warm up, not counted */
-	bool timed;     /* the stages were            */
+	unsigned round;    /* 0: to warm up, not counted */
+	bool timed;        /* the stages were            */
+	uint64_t start_ns; /* since the bench began */
 	uint64_t wall_ns, durable_ns;
 	uint64_t user_ns, system_ns;
 	uint64_t minor_faults, major_faults, switches;
@@ -93,6 +94,7 @@ struct zc_bench {
 	struct zc_pool *pool; /* mem, hash                   */
 	double gen_rate;      /* GiB/s of the random bytes that are written; 0: none are */
 	unsigned round, turn; /* of the next run             */
+	uint64_t began_ns;
 	bool complete;
 	int status;
 	char why[WHY_BYTES];

@@ -141,6 +141,7 @@ int zc_bench_open(struct zc_bench **ret_bench, const struct zc_bench_cfg *cfg, c
 		return 1;
 	}
 	bench->cfg = *cfg;
+	bench->began_ns = zc_now_ns();
 	bench_defaults(&bench->cfg);
 	status = disks_open(bench);
 	status = status == 0 ? arms_make(bench) : status;
@@ -204,6 +205,7 @@ static int bench_run_arm(struct zc_bench *bench, struct arm *arm)
 	int status;
 
 	*run = (struct run){ .round = bench->round,
+		             .start_ns = zc_now_ns() - bench->began_ns,
 		             .timed = bench->round > 0 && (bench->round % 4 == 1 || bench->round % 4 == 0),
 		             .resident_before = -1,
 		             .resident_after = -1 };

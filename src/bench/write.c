@@ -108,6 +108,7 @@ static void write_run(const struct zc_bench *bench, const struct arm *arm, const
 	zc_json_bool(json, "warm_up", run->round == 0);
 	zc_json_bool(json, "timed", run->timed);
 	zc_json_u64(json, arm->kind == ARM_NOP ? "requests" : "bytes", bench->cfg.size_bytes);
+	zc_json_u64(json, "start_ns", run->start_ns);
 	zc_json_u64(json, "wall_ns", run->wall_ns);
 	zc_json_u64(json, "user_ns", run->user_ns);
 	zc_json_u64(json, "sys_ns", run->system_ns);

@@ -25,6 +25,8 @@ def main():
         assert run["round"] == i // count and run["warm_up"] == (run["round"] == 0)
         assert run["arm"] == arms[turn if run["round"] % 2 == 0 else count - 1 - turn], "out of turn"
         assert run["wall_ns"] > 0 and size == run.get("bytes", run.get("requests"))
+    starts = [run["start_ns"] for run in runs]
+    assert starts == sorted(starts), "not in the order in which they were done"
     if report["complete"]:
         assert len(runs) == len(arms) * (spec["runs"] + 1)
     for one in summary:
