@@ -526,7 +526,7 @@ static void choose_pinned(const struct chooser *ch, struct lane_cfg *lane)
 static bool choose_is_tuned(const struct chooser *ch)
 {
 	return ch->choice->src_direct && ch->choice->dst_direct && ch->size_bytes != ZC_SIZE_UNKNOWN &&
-	       ch->cfg->pace == NULL && !choose_is_rescue(ch);
+	       ch->cfg->pace == NULL && ch->cfg->buffer_bytes == 0 && !choose_is_rescue(ch);
 }
 
 static void choose_lane(struct chooser *ch)
