@@ -123,4 +123,10 @@ int zc_bench_write(const struct zc_bench *bench, FILE *file);
 void zc_bench_print(const struct zc_bench *bench, FILE *file);
 void zc_bench_close(struct zc_bench *bench); /* NULL is fine */
 
+/* ---- tune.c: the block size and queue depth of direct copies from cfg's first directory to its second one:
+ * what is found goes where copies look for it (zc_profile_write). The default stays unless another point is
+ * more than 2 % faster in paired runs, with p < 0.05. Of cfg it takes dirs, size_bytes, seed and job. What is
+ * tried, and what comes of it, goes to say as it is known (NULL: nowhere). 0; or as zc_bench_open. */
+int zc_tune(const struct zc_bench_cfg *cfg, FILE *say, char *ret_why, size_t cap_bytes);
+
 #endif

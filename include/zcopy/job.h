@@ -302,6 +302,14 @@ struct zc_report *zc_job_report(struct zc_job *job);
 void zc_job_finish(struct zc_job *job); /* lane closed, report final; messages still there */
 void zc_job_close(struct zc_job *job);
 
+/* ---- profile.c: what is known of two devices. Copies read it; "zcopy tune" alone writes it. */
+
+/* Between the file systems of two descriptors direct copies begin with that block size (a power of two, 64
+ * KiB to 1 MiB) and queue depth (1 to 64) from now on and tune nothing, until the kernel is another one; 0:
+ * forget what was known. *ret_path is the file, the caller's to free, or NULL. 0 or -errno; -ENOENT: nothing
+ * was known, or there is no home to keep it in. */
+int zc_profile_write(int src_fd, int dst_fd, uint32_t block_bytes, uint32_t depth, char **ret_path);
+
 /* ---- filter.c: which names of a tree are left out, and lists of names. Bytes, whatever the locale.
  *
  * Rules are rsync's: asked in their order, the first that matches decides, what none matches is taken. Who

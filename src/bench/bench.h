@@ -104,6 +104,9 @@ struct zc_bench {
 int bench_fail(struct zc_bench *bench, int status, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
+/* One run of a copy, a reading or a writing: prepared, done, and what it wrote removed. */
+int bench_run_disk(struct zc_bench *bench, struct arm *arm, struct run *run);
+
 int arms_make(struct zc_bench *bench);
 /* Bytes that one run moves; requests of a nop. */
 const char *arm_unit(const struct arm *arm);

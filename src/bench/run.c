@@ -159,7 +159,7 @@ int zc_bench_open(struct zc_bench **ret_bench, const struct zc_bench_cfg *cfg, c
 
 /* ---- runs */
 
-static int bench_run_disk(struct zc_bench *bench, struct arm *arm, struct run *run)
+int bench_run_disk(struct zc_bench *bench, struct arm *arm, struct run *run)
 {
 	struct disk *src = arm->kind == ARM_WRITE ? NULL : &bench->disks[arm->src];
 	struct disk *dst = arm->kind == ARM_READ ? NULL : &bench->disks[arm->dst];

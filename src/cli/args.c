@@ -67,6 +67,9 @@ static bool is_known(const struct parse *parse, const struct option_row *row)
 	if (parse->args.command == ZC_COMMAND_BENCH) {
 		return row->bench != 0;
 	}
+	if (parse->args.command == ZC_COMMAND_TUNE) {
+		return row->tune;
+	}
 	return row->apply && !row->only_bench && !(row->own && parse->gnu_cp);
 }
 
@@ -455,6 +458,26 @@ static int parse_bench_operands(struct parse *parse, int count, char **operands)
 	return 0;
 }
 
+/* zcopy tune SRC_DIR DST_DIR */
+static int parse_tune_operands(struct parse *parse, int count, char **operands)
+{
+	struct zc_job_cfg *job = &parse->args.job;
+
+	if (count < 2) {
+		return option_fail(parse, "tune: from which directory to which?");
+	}
+	if (count > 2) {
+		return option_fail(parse, "extra operand %s", named(parse, operands[2]));
+	}
+	parse->args.bench.dirs = (const char *const *)operands;
+	parse->args.bench.dir_count = 2;
+	job->sources = parse->args.bench.dirs;
+	job->source_count = 1;
+	job->dest = operands[1];
+	job->dest_is_dir = true;
+	return 0;
+}
+
 /* ---- what no option says alone */
 
 /* Two demands that cannot both be met: none is dropped silently. */
@@ -647,7 +670,7 @@ static const struct command {
 	{ .name = "keygen" },
 	{ "bench", true, ZC_COMMAND_BENCH },
 	{ .name = "doctor" },
-	{ .name = "tune" },
+	{ "tune", true, ZC_COMMAND_TUNE },
 	{ "verify", true, ZC_COMMAND_VERIFY },
 };
 
@@ -673,7 +696,7 @@ static int parse_command(struct parse *parse, int argc, char **argv)
 		                   command->name, command->name);
 	}
 	parse->args.command = command->command;
-	if (command->command == ZC_COMMAND_BENCH) {
+	if (command->command == ZC_COMMAND_BENCH || command->command == ZC_COMMAND_TUNE) {
 		return 0;
 	}
 	if (command->command == ZC_COMMAND_VERIFY) { /* has options and operands */
@@ -700,7 +723,8 @@ static int parse_all(struct parse *parse, int argc, char **argv)
 {
 	int err = parse_command(parse, argc, argv);
 
-	if (parse->args.command == ZC_COMMAND_VERIFY || parse->args.command == ZC_COMMAND_BENCH) {
+	if (parse->args.command == ZC_COMMAND_VERIFY || parse->args.command == ZC_COMMAND_BENCH ||
+	    parse->args.command == ZC_COMMAND_TUNE) {
 		argc--;
 		argv++;
 	}
@@ -716,6 +740,8 @@ static int parse_all(struct parse *parse, int argc, char **argv)
 	if (err == 0) {
 		err = parse->args.command == ZC_COMMAND_BENCH
 		          ? parse_bench_operands(parse, argc - optind, argv + optind)
+		      : parse->args.command == ZC_COMMAND_TUNE
+		          ? parse_tune_operands(parse, argc - optind, argv + optind)
 		          : parse_operands(parse, argc - optind, argv + optind);
 	}
 	if (err == 0) {

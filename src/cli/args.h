@@ -15,6 +15,7 @@ enum zc_command {
 	ZC_COMMAND_HELP,
 	ZC_COMMAND_VERSION,
 	ZC_COMMAND_VERIFY, /* job.compare is set */
+	ZC_COMMAND_TUNE,   /* bench.dirs are the two directories                       */
 	ZC_COMMAND_BENCH,  /* job.sources are its directories, job.dest the last one, or null: */
 };
 

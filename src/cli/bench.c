@@ -1,4 +1,4 @@
-/* bench.c: the command bench, from the user's words to the results. */
+/* bench.c: the commands bench and tune, from the user's words to the results. */
 #include "bench.h"
 
 #include <string.h>
@@ -73,4 +73,18 @@ int bench_main(const struct zc_args *args)
 	said = bench_say(args, bench, file);
 	zc_bench_close(bench);
 	return status > said ? status : said;
+}
+
+int tune_main(const struct zc_args *args)
+{
+	struct zc_bench_cfg cfg = args->bench;
+	char why[600] = "";
+	int status;
+
+	cfg.job = args->job;
+	status = zc_tune(&cfg, args->job.quiet ? NULL : stdout, why, sizeof(why));
+	if (status != 0 && !zc_stopped()) {
+		fprintf(stderr, "zcopy: %s\n", why);
+	}
+	return status;
 }

@@ -6,12 +6,13 @@
  *   cli       main.c this file | option.c values.c args.c the command line | help.c | output.c the report's
  *             file | progress.c the bar | bench.c the command bench
  *   bench     run.c rounds of runs | arms.c what is compared | disk.c files and what is cached of them |
- *             work.c one run | facts.c the host | stats.c hist.c summary.c | print.c write.c
+ *             work.c one run | facts.c the host | stats.c hist.c summary.c | print.c write.c |
+ *             tune.c the race of zcopy tune
  *   job       run.c a command line, operand by operand | aim.c, target.c where it goes | source.c what is
  *             read | allow.c same.c seen.c may it be | item.c one of them, from end to end
  *             choose.c which way and why | copy.c span by span, once more on change | lane.c engine, pool
- *             and pipe | steer.c, tune.c its requests' size and number | split.c two lanes for one file
- *             sink.c, commit.c how a file appears
+ *             and pipe | steer.c, tune.c its requests' size and number, profile.c what is known of them
+ *             split.c two lanes for one file | sink.c, commit.c how a file appears
  *             make.c names without data | meta.c attributes | backup.c | parents.c | gnu.c, words.c as cp
  *             sandbox.c what the kernel shall let us touch
  *             trees: root.c the top | tree.c threads and piles of work | walk.c directories | entry.c one
@@ -260,7 +261,8 @@ static int main_run(int argc, char **argv, uint64_t started_ns)
 		}
 		break;
 	case ZC_COMMAND_BENCH:
-		status = bench_main(&args);
+	case ZC_COMMAND_TUNE:
+		status = args.command == ZC_COMMAND_TUNE ? tune_main(&args) : bench_main(&args);
 		if (zc_stopped()) {
 			status = main_die(zc_stop_signal);
 		}

@@ -342,7 +342,7 @@ static const struct option_row option_rows[] = {
 	  .help = "pass no page of a file on that may change yet" },
 
 	{ .help = "Of the command bench:" },
-	{ .name = "size", .own = true, .bench = B_ALL, .only_bench = true, .has_arg = required_argument,
+	{ .name = "size", .own = true, .tune = true, .bench = B_ALL, .only_bench = true, .has_arg = required_argument,
 	  .apply = set_size, .field = ARGS(bench.size_bytes),
 	  .arg = "SIZE", .min = 4 * ZC_KIB, .max = 16 * 1024 * ZC_GIB, .range = "a multiple of 4K from 4K to 16T",
 	  .help = "of each run; default 512M, of mem and hash 1G,\nof nop 2M requests" },
@@ -357,7 +357,7 @@ static const struct option_row option_rows[] = {
 	{ .name = "warm", .own = true, .bench = B_COPY | B_READ, .only_bench = true,
 	  .apply = set_flag, .field = ARGS(bench.warm),
 	  .help = "what is read is in the page cache before each run\ninstead of out of it" },
-	{ .name = "seed", .own = true, .bench = B_FILES, .only_bench = true, .has_arg = required_argument,
+	{ .name = "seed", .own = true, .tune = true, .bench = B_FILES, .only_bench = true, .has_arg = required_argument,
 	  .apply = set_seed, .field = ARGS(bench.seed),
 	  .arg = "N", .min = 0, .max = INT64_MAX, .range = "a whole number",
 	  .help = "of the random bytes that are copied" },
@@ -367,7 +367,7 @@ static const struct option_row option_rows[] = {
 	  .help = "name each file that is copied" },
 	{ .name = "debug", .apply = set_debug,
 	  .help = "also say how it was copied" },
-	{ .letter = 'q', .name = "quiet", .bench = B_ALL, .own = true, .verify = true, .apply = set_flag, .field = JOB(quiet),
+	{ .letter = 'q', .name = "quiet", .tune = true, .bench = B_ALL, .own = true, .verify = true, .apply = set_flag, .field = JOB(quiet),
 	  .help = "nothing but errors" },
 	{ .name = "progress", .own = true, .verify = true, .has_arg = optional_argument,
 	  .apply = set_word, .field = ARGS(progress),
@@ -383,9 +383,9 @@ static const struct option_row option_rows[] = {
 	  .help = "what was chosen and refused, and why, on stderr" },
 	{ .name = "dry-run", .own = true, .apply = set_flag, .field = JOB(dry_run),
 	  .help = "say what would be copied, write nothing" },
-	{ .name = "help", .bench = B_ALL, .verify = true, .apply = set_help,
+	{ .name = "help", .tune = true, .bench = B_ALL, .verify = true, .apply = set_help,
 	  .help = "this text" },
-	{ .name = "version", .bench = B_ALL, .verify = true, .apply = set_version,
+	{ .name = "version", .tune = true, .bench = B_ALL, .verify = true, .apply = set_version,
 	  .help = "the version" },
 };
 /* clang-format on */

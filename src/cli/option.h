@@ -74,6 +74,7 @@ struct option_row {
 	bool own;          /* not GNU cp's: nobody who is called cp has it                */
 	bool verify;       /* one of the few that the command verify has, too             */
 	unsigned bench;    /* bits 1 << enum zc_bench_work: for these the command bench has it, too */
+	bool tune;         /* the command tune has it                                     */
 	bool only_bench;   /* and nobody else                                             */
 	int has_arg;       /* getopt's no_argument, required_argument, optional_argument  */
 };

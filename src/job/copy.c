@@ -108,7 +108,8 @@ static int pass_open_lane(struct pass *pass)
 	}
 	if (pass->choice.tuned && !pass->steered) {
 		pass->steered = true;
-		steer_begin(&item->lane->steer, item->cfg, &item->src, &item->dst, &pass->choice.lane);
+		steer_begin(&item->lane->steer, item->cfg, &item->src, &item->dst, item->report,
+		            &pass->choice.lane);
 	}
 	res = lane_open(item->lane, &pass->choice.lane, &op);
 	if (res == 0 && pass->choice.tuned) {

@@ -156,9 +156,9 @@ static int journal_open_path(const char *path, bool make)
 	return -errno;
 }
 
-int journal_open_dir(bool make, char **ret_path)
+static int journal_open_home(const char *variable, const char *below_home, bool make, char **ret_path)
 {
-	const char *state = getenv("XDG_STATE_HOME");
+	const char *state = getenv(variable);
 	const char *home = getenv("HOME");
 	bool own = state != NULL && state[0] == '/'; /* the rules say that no other counts */
 
@@ -166,11 +166,21 @@ int journal_open_dir(bool make, char **ret_path)
 	if (!own && (home == NULL || home[0] != '/')) {
 		return -ENOENT;
 	}
-	if (asprintf(ret_path, "%s%s/zcopy", own ? state : home, own ? "" : "/.local/state") < 0) {
+	if (asprintf(ret_path, "%s%s/zcopy", own ? state : home, own ? "" : below_home) < 0) {
 		*ret_path = NULL;
 		return -ENOMEM;
 	}
 	return journal_open_path(*ret_path, make);
+}
+
+int journal_open_dir(bool make, char **ret_path)
+{
+	return journal_open_home("XDG_STATE_HOME", "/.local/state", make, ret_path);
+}
+
+int journal_open_cache_dir(bool make, char **ret_path)
+{
+	return journal_open_home("XDG_CACHE_HOME", "/.cache", make, ret_path);
 }
 
 /* FS_IOC_GETFSUUID, from Linux 6.9 on; the headers may be older. */

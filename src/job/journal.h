@@ -71,6 +71,7 @@ struct journal {
  * Root neither uses nor makes one in another user's directory: -EPERM.
  * A descriptor, or -errno with *ret_path what it was about: free() it, NULL when no place is known. */
 int journal_open_dir(bool make, char **ret_path);
+int journal_open_cache_dir(bool make, char **ret_path); /* the same of $XDG_CACHE_HOME */
 /* A file system, by what stays the same over a reboot where there is such a thing. */
 uint64_t journal_fs(int fd, dev_t dev);
 /* What the state of that destination is called: 16 hex digits. 0 or -errno. */

@@ -192,6 +192,12 @@ static void sandbox_allow_others(struct sandbox *box)
 		close(fd);
 	}
 	free(path);
+	fd = journal_open_cache_dir(false, &path); /* what is known of devices */
+	if (fd >= 0) {
+		sandbox_allow(box, fd, ZC_ALLOW_READ);
+		close(fd);
+	}
+	free(path);
 }
 
 /* Libraries that are loaded when they are first asked for: now, or never. */

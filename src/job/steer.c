@@ -1,7 +1,11 @@
 /* steer.c: between the tuner, which knows no clock, and the route, which knows no tuner. */
 #include "steer.h"
 
+#include <errno.h>
+#include <stdlib.h>
+
 #include "lane.h"
+#include "profile.h"
 #include "report.h"
 
 /* The kernel cuts larger requests than 1 MiB anyway: more of them are as good. */
@@ -63,6 +67,35 @@ static void steer_tune(struct steer *steer, const struct zc_job_cfg *cfg, const 
 	tune_init(&steer->tune, &tune);
 }
 
+/* What zcopy tune found out, unless the user says something else. */
+static bool steer_know(const struct zc_job_cfg *cfg, const struct zc_end *src, const struct zc_end *dst,
+                       struct zc_report *report, struct profile *ret_profile)
+{
+	uint64_t align = zc_max_u64(src->shape.align_bytes, dst->shape.align_bytes);
+	char *path;
+	int res;
+
+	if (cfg->block_bytes != 0 || cfg->queue_depth != 0 || cfg->jobs != 0 || cfg->pool_bytes != 0 ||
+	    src->shape.size_bytes < TUNE_BYTES_MIN) {
+		return false;
+	}
+	res = profile_read(ret_profile, src->shape.fd, dst->shape.fd, &path);
+	if (res == 0 && ret_profile->block_bytes % align != 0) {
+		res = -ESTALE;
+	}
+	if (cfg->explain && path != NULL) {
+		char quoted[300];
+
+		report_say(report, ZC_MSG_EXPLAIN, "tune: %s: %s", zc_quote(quoted, sizeof(quoted), path),
+		           res == 0         ? "as zcopy tune found out"
+		           : res == -ENOENT ? "nothing known"
+		           : res == -ESTALE ? "stale, of another kernel, file system or page size: ignored"
+		                            : "cannot be used");
+	}
+	free(path);
+	return res == 0;
+}
+
 /* Twice the depth while a deeper queue may be tried. */
 static void steer_fit(struct steer *steer, struct lane_cfg *lane)
 {
@@ -79,8 +112,10 @@ static void steer_fit(struct steer *steer, struct lane_cfg *lane)
 }
 
 void steer_begin(struct steer *steer, const struct zc_job_cfg *cfg, const struct zc_end *src,
-                 const struct zc_end *dst, struct lane_cfg *lane)
+                 const struct zc_end *dst, struct zc_report *report, struct lane_cfg *lane)
 {
+	struct profile profile;
+
 	if (steer->begun && steer->devs[0] == src->shape.dev && steer->devs[1] == dst->shape.dev &&
 	    steer->tune.cfg.total_bytes >= TUNE_BYTES_MIN) {
 		tune_add(&steer->tune, src->shape.size_bytes);
@@ -92,6 +127,12 @@ void steer_begin(struct steer *steer, const struct zc_job_cfg *cfg, const struct
 			.threads_follow = lane->thread_count == lane->buf_count,
 		};
 		steer_tune(steer, cfg, src, dst, lane);
+		if (steer_know(cfg, src, dst, report, &profile)) {
+			steer->tune.now.at[TUNE_BLOCK] = profile.block_bytes;
+			steer->tune.now.at[TUNE_DEPTH] = profile.depth;
+			steer->tune.best = steer->tune.now;
+			steer->tune.decided = true;
+		}
 	}
 	steer_fit(steer, lane);
 }

@@ -34,7 +34,7 @@ struct steer {
 /* A file comes between these ends, by a lane as lane says. What was learned between the same devices goes on,
  * in lane as well, which also gets the pool that this takes. */
 void steer_begin(struct steer *steer, const struct zc_job_cfg *cfg, const struct zc_end *src,
-                 const struct zc_end *dst, struct lane_cfg *lane);
+                 const struct zc_end *dst, struct zc_report *report, struct lane_cfg *lane);
 /* The point that is used or, when all is tried, was found, into the report. */
 void steer_note(const struct steer *steer, struct zc_report *report);
 /* Around each leg. Afterwards what was tried is said, and the report has the point that was found. true: the
