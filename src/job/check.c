@@ -164,7 +164,19 @@ static int check_expected(struct item *item)
 	return 0;
 }
 
-/* Blocks that are shared never passed our buffers. */
+/* Blocks that are shared never passed our buffers: what the source has now, if that is what was shared. */
+static int check_shared(struct item *item)
+{
+	struct stat now;
+	int res = check_source(item, item->total_bytes);
+
+	if (res == 0 && fstat(item->src.shape.fd, &now) == 0 && source_changed(item, &now)) {
+		res = item_fail(item, ZC_SIDE_SRC, ZC_STATUS_CHANGED, "fstat", -EAGAIN,
+		                "changed while it was verified", NULL);
+	}
+	return res;
+}
+
 int check_digest(struct item *item)
 {
 	int res = 0;
@@ -173,7 +185,7 @@ int check_digest(struct item *item)
 		return check_expected(item);
 	}
 	if (item->moved[ZC_ROUTE_REFLINK] > 0) {
-		res = check_source(item, item->total_bytes);
+		res = check_shared(item);
 	}
 	if (res < 0) {
 		return res;

@@ -701,19 +701,6 @@ static uint64_t pass_size(const struct pass *pass, const struct stat *now)
 	return zc_max_u64(pass->data_end_bytes, size - zc_min_u64(size, item->src.shape.base_bytes));
 }
 
-/* Data that changed shows in size or mtime; a ctime-only change (a new link, a chmod) is none. A file
- * without a size (/proc) changes its times at every look. */
-static bool source_changed(const struct item *item, const struct stat *now)
-{
-	const struct stat *then = &item->src_st;
-
-	if (!(item->src.shape.caps & ZC_CAP_REG) || (then->st_size == 0 && now->st_size == 0)) {
-		return false;
-	}
-	return then->st_size != now->st_size || then->st_mtim.tv_sec != now->st_mtim.tv_sec ||
-	       then->st_mtim.tv_nsec != now->st_mtim.tv_nsec;
-}
-
 /* The source ended before its size, and has that size still: one of the two is wrong. What has no blocks
  * (/proc, /sys) only says a size, and cp takes what comes. */
 static bool source_fell_short(const struct pass *pass, const struct stat *now)

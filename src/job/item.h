@@ -137,6 +137,8 @@ int source_open(struct item *item);
 bool source_is_name_only(const struct item *item);
 /* Operands that are symlinks are followed. */
 bool source_follows(const struct item *item);
+/* now, of a later fstat, tells of other data than src_st. */
+bool source_changed(const struct item *item, const struct stat *now);
 /* Just before reading: waits for a FIFO's writer, and makes reads block. */
 int source_ready(struct item *item);
 

@@ -177,11 +177,25 @@ static void links_drop(struct links *links, struct link_entry *entry)
 	links->live--;
 }
 
+/* All of it: 0 or -errno. */
 static int links_read(const struct links *links, void *mem, size_t len, uint64_t off)
 {
-	ssize_t done = pread(links->path_fd, mem, len, (off_t)off);
+	uint8_t *to = mem;
 
-	return done == (ssize_t)len ? 0 : done < 0 ? -errno : -EIO;
+	while (len > 0) {
+		ssize_t done = pread(links->path_fd, to, len, (off_t)off);
+
+		if (done < 0 && errno == EINTR) {
+			continue;
+		}
+		if (done <= 0) {
+			return done < 0 ? -errno : -EIO;
+		}
+		to += done;
+		off += (uint64_t)done;
+		len -= (size_t)done;
+	}
+	return 0;
 }
 
 static int links_read_path(const struct links *links, const struct link_entry *entry, char **ret_path)

@@ -283,3 +283,16 @@ int source_open(struct item *item)
 	res = zc_end_from_fd(&item->src, item->src_uri.fd, ZC_DIR_SRC, false);
 	return res < 0 ? item_fail(item, ZC_SIDE_SRC, 0, "fstat", res, "cannot read", NULL) : 0;
 }
+
+/* Data that changed shows in size or mtime; a ctime-only change (a new link, a chmod) is none. A file
+ * without a size (/proc) changes its times at every look. */
+bool source_changed(const struct item *item, const struct stat *now)
+{
+	const struct stat *then = &item->src_st;
+
+	if (!(item->src.shape.caps & ZC_CAP_REG) || (then->st_size == 0 && now->st_size == 0)) {
+		return false;
+	}
+	return then->st_size != now->st_size || then->st_mtim.tv_sec != now->st_mtim.tv_sec ||
+	       then->st_mtim.tv_nsec != now->st_mtim.tv_nsec;
+}

@@ -408,7 +408,9 @@ static void store_begin(struct zc_store *store, struct zc_kit *kit, struct zc_le
 	store->leg = leg;
 	store->next_off_bytes = leg->span.off_bytes + leg->done_bytes;
 	store->err = (struct zc_err){ 0 };
-	store->reading = store->ended = store->closing = store->eof = store->src_undirected = false;
+	store->reading = store->ended = false;
+	atomic_store(&store->closing, false);
+	store->eof = store->src_undirected = false;
 	store->first = store->count = store->at_bytes = 0;
 	store->fill_bytes = 0;
 	for (struct zc_progress *progress = kit->progress; progress != NULL; progress = progress->sum) {

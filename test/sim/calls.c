@@ -1767,9 +1767,22 @@ static ssize_t file_read(void *cookie, char *mem, size_t len)
 	return failed(transfer(CALL_read, (int)(intptr_t)cookie - 1, mem, len, -1, false));
 }
 
+/* A stream of the C library goes on after a short write, which one with functions of its own takes for an
+ * error. */
 static ssize_t file_write(void *cookie, const char *mem, size_t len)
 {
-	return failed(transfer(CALL_write, (int)(intptr_t)cookie - 1, (void *)(uintptr_t)mem, len, -1, true));
+	size_t done = 0;
+
+	while (done < len) {
+		ssize_t res = failed(transfer(CALL_write, (int)(intptr_t)cookie - 1,
+		                              (void *)(uintptr_t)(mem + done), len - done, -1, true));
+
+		if (res <= 0) {
+			return res < 0 && done == 0 ? res : (ssize_t)done;
+		}
+		done += (size_t)res;
+	}
+	return (ssize_t)done;
 }
 
 static int file_close(void *cookie)
