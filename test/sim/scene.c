@@ -237,6 +237,9 @@ static void draw_faults(struct scene *scene, uint64_t *rng)
 		}
 		fault->value = plan_errno((uint32_t)rng_below(rng, plan_errno_count()));
 		fault->for_good &= fault->value != EINTR; /* a signal ends */
+		if (moves && (scene->shape == SHAPE_stdin || scene->shape == SHAPE_stdout)) {
+			fault->for_good &= fault->value != EAGAIN; /* so does a wait for the other side */
+		}
 		if (moves && rng_chance(rng, 2)) {
 			static const int shorts[] = { 0, 1, 511, 512 }; /* and one less than asked */
 
