@@ -651,9 +651,9 @@ static void stopped_waiting(void **state)
 			dst = lab_end(lab_file("/tmp", 0), ZC_DIR_DST, true);
 			leg = lab_leg(&src, &dst, ZC_SIZE_UNKNOWN);
 		} else {
-			src = lab_end(lab_source("/tmp", ZC_MIB, 1), ZC_DIR_SRC, true);
+			src = lab_end(lab_source("/tmp", 4 * ZC_MIB, 1), ZC_DIR_SRC, true);
 			dst = lab_end(fds[1], ZC_DIR_DST, false);
-			leg = lab_leg(&src, &dst, ZC_MIB);
+			leg = lab_leg(&src, &dst, 4 * ZC_MIB); /* more than a pipe holds */
 		}
 		open_lab(&lab, 4, 16384);
 		lab_alarm(true);
