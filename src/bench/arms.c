@@ -56,6 +56,23 @@ static bool arm_word(struct zc_job_cfg *job, const char *word, size_t len)
 	return true;
 }
 
+/* An arm beside itself shows what is chance: it gets a number. */
+static void arm_make_unique(const struct zc_bench *bench, struct arm *arm)
+{
+	size_t used = strlen(arm->name);
+	unsigned same = 1;
+
+	for (unsigned i = 0; i < bench->arm_count; i++) {
+		const char *other = bench->arms[i].name;
+
+		same += strncmp(other, arm->name, used) == 0 &&
+		        (other[used] == '\0' || strncmp(other + used, " #", 2) == 0);
+	}
+	if (same > 1) {
+		snprintf(arm->name + used, sizeof(arm->name) - used, " #%u", same);
+	}
+}
+
 /* Adds one, of the text up to len. */
 static int arm_add(struct zc_bench *bench, const struct arm *like, const char *via, size_t len)
 {
@@ -81,6 +98,7 @@ static int arm_add(struct zc_bench *bench, const struct arm *like, const char *v
 		snprintf(arm->name + used, sizeof(arm->name) - used, "%s%.*s", used > 0 ? " " : "", (int)len,
 		         via);
 	}
+	arm_make_unique(bench, arm);
 	bench->arm_count++;
 	return 0;
 }

@@ -41,6 +41,8 @@ esac
 begin 'floors'
 expect 0 zcopy bench --size=64K --runs=5 nop --report=r
 fits r 'work == "nop"' 'arms == ["nop"]'
+expect 0 zcopy bench --size=64K --runs=5 nop --via=sync,sync,sync+qd=2 --report=r
+fits r 'arms == ["nop sync", "nop sync #2", "nop sync+qd=2"]'
 expect 0 zcopy bench --size=8M --runs=5 mem --report=r
 fits r 'arms == ["copy", "fill"]'
 expect 0 zcopy bench --size=1M --runs=5 hash --hash=crc32c --report=r
