@@ -146,6 +146,12 @@ for how in '' --sparse=never; do
 	cp keep a
 done
 
+# asked PATTERN: SIGUSR1 until err has it, for some seconds
+asked() {
+	i=0
+	until sleep 0.05 && kill -USR1 $pid && grep -q "$1" err || [ $i -gt 100 ]; do i=$((i + 1)); done
+}
+
 begin 'SIGUSR1 says how far it is and whom it waits for, and changes nothing'
 data 3000000 1 a
 for how in '' --route=buffer --engine=sync; do
@@ -155,14 +161,11 @@ for how in '' --route=buffer --engine=sync; do
 	pid=$!
 	exec 5>in 6<out
 	printf x >&5
-	sleep 0.2
-	kill -USR1 $pid
-	i=0
-	until [ -s err ] || [ $i -gt 100 ]; do sleep 0.02 && i=$((i + 1)); done
+	asked '1 bytes read, 1 written in .* waiting for producer$'
 	says '1 bytes read, 1 written in .* waiting for producer$' err
 	{ cat a >&5 && exec 5>&-; } &
 	exec 5>&-
-	sleep 0.2
+	asked 'waiting for consumer$'
 	i=0
 	while [ $i -lt 50 ]; do kill -USR1 $pid && i=$((i + 1)); done 2>/dev/null
 	says 'waiting for consumer$' err
