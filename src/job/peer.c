@@ -127,6 +127,7 @@ int peer_open(struct item *item, enum zc_dir dir)
 		return 0;
 	}
 	if (listens) {
+		zc_verify(item->peers != NULL); /* what is no SOURCE or DEST does not listen */
 		res = zc_tcp_accept(end, item->peers->listen_fd[dir], dir, timeout_ns);
 	} else {
 		stuck_start(); /* a name server that does not answer */
