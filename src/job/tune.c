@@ -16,6 +16,8 @@
  * requests: it comes in bursts, and half of one says nothing. */
 #define HALF_NS_MIN   4000000ull
 #define HALF_REQS_MIN 8
+/* A half that took so long needs no second one: what hangs for a moment is little of it. */
+#define HALF_NS_ENOUGH 15000000ull
 /* Kept: better by this share, and by what looks at the same point differ. */
 #define GAIN_MIN 0.03
 /* More in flight cost less than this: then less in flight will gain nothing. */
@@ -350,7 +352,8 @@ static void tune_look(struct tune *tune, uint64_t done_bytes, uint64_t now_ns)
 	if (rate == 0) {
 		return;
 	}
-	if (window->half_rate == 0 && !tune_is_obvious(tune, rate, now_ns)) {
+	if (window->half_rate == 0 && now_ns - window->from_ns < HALF_NS_ENOUGH &&
+	    !tune_is_obvious(tune, rate, now_ns)) {
 		window->half_rate = rate;
 		tune_begin_half(tune, done_bytes, now_ns);
 		return;

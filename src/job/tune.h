@@ -15,8 +15,9 @@
 
 #include "zcopy/base.h"
 
-/* What is less is copied at the point it begins with: it is over before anything could be learned. */
-#define TUNE_BYTES_MIN (64 * ZC_MIB)
+/* What is less is copied at the point it begins with: it is over before anything could be learned, and the
+ * pool for it would be a hundredth of its time. */
+#define TUNE_BYTES_MIN (256 * ZC_MIB)
 
 enum tune_knob {
 	TUNE_BLOCK, /* bytes of a request                         */

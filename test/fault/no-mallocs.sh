@@ -30,7 +30,7 @@ for how in 'auto auto' 'buffer sync' 'buffer uring' 'cfr auto' 'sendfile auto'; 
 done
 
 begin 'O_DIRECT, its requests tuned on the way'
-data 200000000 1 a
+data 300000000 1 a
 if "$ZCOPY" --direct=always a b 2>refused; then
 	none --direct=always a b
 	same a b
