@@ -177,6 +177,14 @@ static bool choose_is_cold(const struct chooser *ch)
 	       ch->size_bytes >= COLD_DIRECT_BYTES && ch->piece_bytes >= COLD_PIECE_BYTES;
 }
 
+/* The page cache would be of no use, or is to be left to others. */
+static bool choose_is_past_cache(const struct chooser *ch)
+{
+	return choose_is_cold(ch) ||
+	       (ch->cfg->cache == ZC_CACHE_DROP && ch->size_bytes != ZC_SIZE_UNKNOWN && !ch->src_in_memory &&
+	        ch->size_bytes >= COLD_DIRECT_BYTES && ch->piece_bytes >= COLD_PIECE_BYTES);
+}
+
 /* Blocks that are shared are read once more; all else has to pass our buffers. */
 static bool choose_is_hashed(const struct chooser *ch)
 {
@@ -218,8 +226,9 @@ static bool choose_buffer_first(struct chooser *ch, const char **ret_because)
 		*ret_because = "the size is unknown";
 		return true;
 	}
-	if (choose_is_cold(ch) && !choose_is_remote_fs(ch)) {
-		*ret_because = "the source is not cached";
+	if (choose_is_past_cache(ch) && !choose_is_remote_fs(ch)) {
+		*ret_because =
+		    choose_is_cold(ch) ? "the source is not cached" : "the cache is left to others, as asked";
 		return true;
 	}
 	*ret_because = choose_is_cold(ch)                   ? "the file server can copy by itself"
@@ -398,7 +407,7 @@ static int choose_direct(struct chooser *ch, const char **ret_why)
 	bool device = choose_is_device(ch);
 
 	if (ch->cfg->direct == ZC_WHEN_AUTO && choice->buffer && choice->kernel_count == 0) {
-		wanted = choose_is_cold(ch) && ch->cfg->cache != ZC_CACHE_KEEP &&
+		wanted = choose_is_past_cache(ch) && ch->cfg->cache != ZC_CACHE_KEEP &&
 		         ch->cfg->sparse != ZC_WHEN_ALWAYS;
 	}
 	if ((!wanted && !device) || !choice->buffer) {

@@ -40,6 +40,7 @@ struct pass {
 	bool steered;            /* the lane's tuner knows of it                    */
 	uint64_t data_end_bytes; /* end of the last byte that was really read       */
 	uint64_t whole_bytes;    /* so many are written without a gap               */
+	struct behind behind;
 	uint64_t hole_bytes;
 	uint64_t stayed_bytes; /* an earlier run has copied them                  */
 	bool eof;
@@ -491,6 +492,7 @@ static void pass_extend_ahead(const struct pass *pass, struct zc_span *span)
 static int pass_span(struct pass *pass, struct zc_span *span)
 {
 	struct item *item = pass->item;
+	bool drops = sink_drops_behind(item);
 	int res = pass->begun ? 0 : pass_extend(pass, span);
 
 	pass->begun = true;
@@ -507,7 +509,13 @@ static int pass_span(struct pass *pass, struct zc_span *span)
 		if (pass->stop_bytes != ZC_SIZE_UNKNOWN) {
 			span->len_bytes = zc_min_u64(span->len_bytes, pass->stop_bytes - span->off_bytes);
 		}
+		if (drops) {
+			span->len_bytes = zc_min_u64(span->len_bytes, BEHIND_BYTES);
+		}
 		res = pass_data(pass, span);
+	}
+	if (res == 0 && drops) {
+		res = sink_drop_behind(item, &pass->behind, pass->at_bytes);
 	}
 	if (item->rescue != NULL && item->rescue->bad.count > 0) {
 		pass->stop_bytes = ZC_SIZE_UNKNOWN; /* what is behind a gap is not written down */

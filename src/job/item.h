@@ -150,6 +150,16 @@ const char *sink_durability_word(enum zc_durability durability); /* "none" "data
 const char *sink_durability_name(const struct item *item);       /* what this one gets */
 /* --durability=full, and the destination's directory may only be searched: said. -EACCES */
 int sink_cannot_sync(struct item *item);
+/* --cache=drop through the page cache: a large copy is written out while it goes on, BEHIND_BYTES at a time,
+ * and what is written leaves the cache one step later. */
+#define BEHIND_BYTES (8 * ZC_MIB)
+struct behind {
+	uint64_t started_bytes; /* on the way to the medium up to here */
+	uint64_t dropped_bytes; /* there, and out of the cache         */
+};
+bool sink_drops_behind(const struct item *item);
+/* All up to at_bytes is written. 0, or -errno and said: what is told here is not told again. */
+int sink_drop_behind(struct item *item, struct behind *behind, uint64_t at_bytes);
 /* All bytes are there: its attributes. */
 int sink_complete(struct item *item);
 /* It is to be synced before it gets its name, by whomever, and not so large as to be worth a sync alone. */

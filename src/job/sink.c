@@ -572,6 +572,50 @@ static void sink_say_unflushed(const struct item *item)
 	}
 }
 
+bool sink_drops_behind(const struct item *item)
+{
+	return item->cfg->cache == ZC_CACHE_DROP && (item->dst.shape.caps & ZC_CAP_REG) &&
+	       !item->dst.direct && item->journal == NULL && item->src.shape.size_bytes != ZC_SIZE_UNKNOWN &&
+	       item->src.shape.size_bytes >= 2 * BEHIND_BYTES;
+}
+
+/* Waits for what is on its way to the medium, and has it leave the cache on both sides. */
+static int sink_drop_written(struct item *item, uint64_t from, uint64_t len)
+{
+	const unsigned wait =
+	    SYNC_FILE_RANGE_WAIT_BEFORE | SYNC_FILE_RANGE_WRITE | SYNC_FILE_RANGE_WAIT_AFTER;
+
+	if (sync_file_range(item->dst.shape.fd, (off_t)from, (off_t)len, wait) < 0) {
+		return sink_is_refusal(errno)
+		           ? 0
+		           : sink_fail(item, "sync_file_range", -errno, "cannot be written back");
+	}
+	(void)posix_fadvise(item->dst.shape.fd, (off_t)from, (off_t)len, POSIX_FADV_DONTNEED);
+	if (item->src.shape.caps & ZC_CAP_REG) {
+		(void)posix_fadvise(item->src.shape.fd, (off_t)(item->src.shape.base_bytes + from),
+		                    (off_t)len, POSIX_FADV_DONTNEED);
+	}
+	return 0;
+}
+
+int sink_drop_behind(struct item *item, struct behind *behind, uint64_t at_bytes)
+{
+	uint64_t from = behind->started_bytes;
+	int res = 0;
+
+	if (at_bytes - from < BEHIND_BYTES) {
+		return 0;
+	}
+	(void)sync_file_range(item->dst.shape.fd, (off_t)from, (off_t)(at_bytes - from),
+	                      SYNC_FILE_RANGE_WRITE);
+	if (from > behind->dropped_bytes) {
+		res = sink_drop_written(item, behind->dropped_bytes, from - behind->dropped_bytes);
+		behind->dropped_bytes = from;
+	}
+	behind->started_bytes = at_bytes;
+	return res;
+}
+
 /* Errors of fdatasync are final: after one the kernel has forgotten which pages were lost. */
 int sink_sync(struct item *item)
 {

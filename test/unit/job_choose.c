@@ -176,6 +176,7 @@ static const struct {
 	{ "below cold", TMP, 64 * ZC_MIB - 1, TMP, { 0 }, "rcfBh" },
 	{ "cold", TMP, 64 * ZC_MIB, TMP, { 0 }, "rBDdh" },
 	{ "cold, to be kept cached", TMP, 64 * ZC_MIB, TMP, { .cache = ZC_CACHE_KEEP }, "rBh" },
+	{ "cached, to be left to others", WARM, 64 * ZC_MIB, TMP, { .cache = ZC_CACHE_DROP }, "rBDdh" },
 	{ "cold, never direct", TMP, 64 * ZC_MIB, TMP, { .direct = ZC_WHEN_NEVER }, "rBh" },
 	{ "warm", WARM, 64 * ZC_MIB, TMP, { 0 }, "rcfBh" },
 	{ "direct", TMP, 4096, TMP, { .direct = ZC_WHEN_ALWAYS }, "BDdh" },
