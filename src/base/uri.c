@@ -122,7 +122,7 @@ static int uri_tcp(struct zc_uri *uri, const char *args, bool listens, const cha
 {
 	bool bracket = *args == '[';
 	const char *host = args + bracket;
-	size_t len = strcspn(host, bracket ? "]/" : ":/");
+	size_t len = strcspn(host, bracket ? "[]/" : ":/");
 	const char *port = host + len;
 	uint64_t number;
 
