@@ -196,7 +196,7 @@ static int main_copy(struct zc_args *args, uint64_t started_ns)
 {
 	struct zc_progress counters = { 0 };
 	struct progress progress;
-	struct zc_pace pace;
+	static struct zc_pace pace; /* args keeps its address */
 	struct zc_job *job;
 	struct zc_report *report;
 	bool stdout_is_end = output_stdout_is_an_end(&args->job);

@@ -232,7 +232,7 @@ int set_expect_hash(struct parse *parse, const struct option_row *row, const cha
 	while (word->name && strcmp(word->name, name) != 0) {
 		word++;
 	}
-	if (!word->name) {
+	if (hex == NULL || !word->name) {
 		return option_fail_value(parse, row, NULL, "invalid", arg);
 	}
 	hex++;
