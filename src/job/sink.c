@@ -497,6 +497,18 @@ static void sink_preserve(struct item *item)
 	(void)item_meta_result(item, &result);
 }
 
+/* --resume takes a name of the right size that is younger than the source for whole: what changed while it
+ * was read is made older, so that the next run copies it again. */
+static void sink_age(const struct item *item)
+{
+	const struct timespec times[2] = { { .tv_nsec = UTIME_OMIT },
+		                           { .tv_sec = item->src_st.st_mtim.tv_sec - 1 } };
+
+	if (item->changed && item->cfg->resume && !(item->cfg->preserve & ZC_PRESERVE_TIMES)) {
+		(void)futimens(item->dst.shape.fd, times);
+	}
+}
+
 static int sink_attributes(struct item *item)
 {
 	unsigned preserve = item->src.shape.caps & ZC_CAP_SYNTH ? 0 : item->cfg->preserve;
@@ -514,6 +526,7 @@ static int sink_attributes(struct item *item)
 		return sink_fail(item, op, res, "cannot keep its attributes");
 	}
 	sink_preserve(item);
+	sink_age(item);
 	return 0;
 }
 

@@ -23,7 +23,7 @@
 #include "zcopy/mem.h"
 
 enum {
-	TASK_MAX = 256,
+	TASK_MAX = 1024,
 	MUTEX_MAX = 256,
 	OPS_MAX = 400000,
 	SIGNAL_MAX = 65,
