@@ -1047,12 +1047,62 @@ WRAP(ssize_t, write, (int fd, const void *mem, size_t len))
 	return failed(transfer(CALL_write, fd, (void *)(uintptr_t)mem, len, -1, true));
 }
 
+/* How many of len bytes from off can be had without waiting, or -errno. A file is cached, or not, or up to
+ * some page. */
+static int64_t nowait_bytes(uint32_t ino, uint64_t off, size_t len)
+{
+	uint64_t dice = rng_mix(sim->cold_salt ^ ino);
+	uint64_t size = disk_at(ino)->size;
+	uint64_t upto = dice % 4 == 0   ? 0
+	                : dice % 4 == 1 ? (dice >> 8) % (size / SIM_PAGE + 1) * SIM_PAGE
+	                                : size;
+
+	if (sim->cold == COLD_REFUSED) {
+		return -EOPNOTSUPP;
+	}
+	if (sim->cold == COLD_NOTHING || off >= size || off + len <= upto) {
+		return (int64_t)len;
+	}
+	return off < upto ? (int64_t)(upto - off) : -EAGAIN;
+}
+
+/* The end of the file is no want of bytes. */
+static void nowait_count(uint32_t ino, uint64_t off, size_t len, int64_t res)
+{
+	uint64_t size = disk_at(ino)->size;
+	uint64_t there = off < size ? size - off : 0;
+	enum cached cached = res == -EAGAIN                                ? CACHED_nothing
+	                     : res == -EOPNOTSUPP                          ? CACHED_refused
+	                     : res < 0                                     ? CACHED_failed
+	                     : (uint64_t)res < (len < there ? len : there) ? CACHED_part
+	                                                                   : CACHED_whole;
+
+	sim->cached[cached]++;
+}
+
+static int64_t read_nowait(int fd, uint32_t ino, const struct iovec *vector, off_t off)
+{
+	int64_t len = nowait_bytes(ino, (uint64_t)off, vector->iov_len);
+
+	if (len < 0) {
+		struct strike strike = sim_enter(CALL_preadv2);
+
+		return sim_leave(CALL_preadv2, off, strike.kind == FAULT_ERRNO ? -strike.value : len);
+	}
+	return transfer(CALL_preadv2, fd, vector->iov_base, (size_t)len, off, false);
+}
+
 WRAP(ssize_t, preadv64v2, (int fd, const struct iovec *vectors, int count, off_t off, int flags))
 {
-	(void)flags;
-	return count != 1
-	           ? failed(-EOPNOTSUPP)
-	           : failed(transfer(CALL_preadv2, fd, vectors[0].iov_base, vectors[0].iov_len, off, false));
+	int64_t ino = ino_of(fd);
+	int64_t res;
+
+	if (count != 1 || ino < 0 || flags != RWF_NOWAIT) {
+		return failed(ino < 0 ? ino : -EOPNOTSUPP);
+	}
+	res = read_nowait(fd, (uint32_t)ino, vectors, off);
+	nowait_count((uint32_t)ino, (uint64_t)off, vectors[0].iov_len, res);
+	return failed(res);
 }
 
 /* From the page cache of one file to another's, by way of a block. */

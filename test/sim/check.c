@@ -378,11 +378,11 @@ static bool bad(char *why, const char *what)
 /* What has to be got around without a word: less than was asked for, and calls that a signal ended. */
 static bool is_harmless(const struct fault *fault)
 {
-	bool moves =
-	    (fault->call >= CALL_pread && fault->call <= CALL_splice && fault->call != CALL_preadv2) ||
-	    fault->call == CALL_sqe_read || fault->call == CALL_sqe_write;
+	bool moves = (fault->call >= CALL_pread && fault->call <= CALL_splice) ||
+	             fault->call == CALL_sqe_read || fault->call == CALL_sqe_write;
 
-	return fault->kind == FAULT_DELAY || fault->kind == FAULT_FEWER || fault->kind == FAULT_SHORT_END ||
+	return fault->call == CALL_preadv2 || /* asks what need not be waited for, no more */
+	       fault->kind == FAULT_DELAY || fault->kind == FAULT_FEWER || fault->kind == FAULT_SHORT_END ||
 	       (fault->kind == FAULT_SHORT && fault->value != 0) ||
 	       (fault->kind == FAULT_ERRNO && fault->value == EINTR && moves);
 }

@@ -192,6 +192,9 @@ static void count_run(struct tally *tally)
 	for (int call = 0; call < CALL_COUNT; call++) {
 		tally->calls[call] += sim->hits[call];
 	}
+	for (int i = 0; i < CACHED_COUNT; i++) {
+		tally->cached[i] += sim->cached[i];
+	}
 	for (uint32_t i = 0; i < sim->fault_count; i++) {
 		const struct fault *fault = &sim->faults[i];
 
@@ -460,6 +463,9 @@ static void shrink(struct scene *best)
 		other = *best;
 		other.replace = false;
 		any |= try_scene(best, &other);
+		other = *best;
+		other.cold = COLD_NOTHING;
+		any |= try_scene(best, &other);
 	}
 }
 
@@ -574,6 +580,10 @@ static bool print_tally(const struct tally *tally, double seconds)
 	printf("\ncalls:");
 	for (int i = 0; i < CALL_COUNT; i++) {
 		row(call_names[i], tally->calls[i], &ignore);
+	}
+	printf("\nreads of what is cached:");
+	for (int i = 0; i < CACHED_COUNT; i++) {
+		row(cached_names[i], tally->cached[i], &zero);
 	}
 	printf("\nends:");
 	for (int i = 0; i < 6; i++) {
@@ -738,6 +748,8 @@ static bool knob(struct scene *scene, const char *name, const char *value)
 		scene->replace = atoi(value) != 0;
 	} else if (strcmp(name, "--plain-threads") == 0) {
 		scene->plain_threads = atoi(value) != 0;
+	} else if (strcmp(name, "--cold") == 0) {
+		scene->cold = (enum cold)atoi(value);
 	} else if (strcmp(name, "--options") == 0) {
 		snprintf(scene->options, sizeof(scene->options), "%s", value);
 	} else if (strcmp(name, "--faults") == 0) {
@@ -793,12 +805,13 @@ static void environment(void)
 
 static int usage(void)
 {
-	fputs("usage: test/sim/run --seed N [--trace] [--hash] [KNOB VALUE]...\n"
-	      "       test/sim/run --seeds A..B [--jobs N] [--first]\n"
-	      "       test/sim/run --long [--state FILE] [--jobs N]\n"
-	      "knobs: --story --shape --files --max-bytes --replace --plain-threads --options --faults\n"
-	      "       --meanwhile --crash-at --signal-at --signal-again-at --change-at\n",
-	      stderr);
+	fputs(
+	    "usage: test/sim/run --seed N [--trace] [--hash] [KNOB VALUE]...\n"
+	    "       test/sim/run --seeds A..B [--jobs N] [--first]\n"
+	    "       test/sim/run --long [--state FILE] [--jobs N]\n"
+	    "knobs: --story --shape --files --max-bytes --replace --plain-threads --cold --options --faults\n"
+	    "       --meanwhile --crash-at --signal-at --signal-again-at --change-at\n",
+	    stderr);
 	return 2;
 }
 

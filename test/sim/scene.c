@@ -16,6 +16,7 @@
 #define SIM_NAME(name) #name,
 const char *const story_names[STORY_COUNT] = { SIM_STORIES(SIM_NAME) };
 const char *const shape_names[SHAPE_COUNT] = { SIM_SHAPES(SIM_NAME) };
+const char *const cached_names[CACHED_COUNT] = { SIM_CACHED(SIM_NAME) };
 
 struct world world;
 
@@ -27,7 +28,8 @@ enum stream {
 	STREAM_TIMES,
 	STREAM_DISK,
 	STREAM_TREE,
-	STREAM_RUN
+	STREAM_RUN,
+	STREAM_CACHE
 };
 
 static uint64_t stream_of(const struct scene *scene, enum stream stream)
@@ -40,6 +42,14 @@ static uint64_t stream_of(const struct scene *scene, enum stream stream)
 	    __VA_ARGS__ }[rng_below(rng, ZC_ARRAY_LEN(((const char *const[]){ __VA_ARGS__ })))])
 
 /* ---- what */
+
+static void draw_cache(struct scene *scene)
+{
+	uint64_t rng = stream_of(scene, STREAM_CACHE);
+	uint64_t dice = rng_below(&rng, 5);
+
+	scene->cold = dice < 2 ? COLD_NOTHING : dice < 4 ? COLD_SOME : COLD_REFUSED;
+}
 
 static void draw_shape(struct scene *scene)
 {
@@ -222,18 +232,21 @@ static void draw_faults(struct scene *scene, uint64_t *rng)
 				CALL_copy_file_range, CALL_sendfile,    CALL_splice,
 				CALL_openat,          CALL_linkat,      CALL_renameat,
 				CALL_fdatasync,       CALL_syncfs,      CALL_fsync,
-				CALL_close,           CALL_ring_submit, CALL_ring_wait
+				CALL_close,           CALL_ring_submit, CALL_ring_wait,
+				CALL_preadv2
 			};
 
 			fault->call = busy[rng_below(rng, ZC_ARRAY_LEN(busy))];
 		}
-		moves =
-		    fault->call >= CALL_pread && fault->call <= CALL_splice && fault->call != CALL_preadv2;
+		moves = fault->call >= CALL_pread && fault->call <= CALL_splice;
 		moves |= fault->call == CALL_sqe_read || fault->call == CALL_sqe_write;
 		if (fault->call == CALL_fdatasync || fault->call == CALL_fsync ||
 		    fault->call == CALL_syncfs) {
 			fault->at =
 			    1 + (uint32_t)rng_below(rng, scene->files < 4 ? 1 : 4); /* there are few */
+		}
+		if (fault->call == CALL_preadv2) {
+			fault->at = 1 + (uint32_t)rng_below(rng, 4); /* after a refusal there are no more */
 		}
 		fault->value = plan_errno((uint32_t)rng_below(rng, plan_errno_count()));
 		fault->for_good &= fault->value != EINTR; /* a signal ends */
@@ -262,6 +275,19 @@ static void draw_faults(struct scene *scene, uint64_t *rng)
 			faults[count++] = (struct fault){
 				.call = reads[i], .kind = FAULT_ERRNO, .at = draw_nth(rng), .value = EIO
 			};
+		}
+	}
+	if (scene->shape == SHAPE_tree && scene->cold != COLD_NOTHING) { /* the rest of what was not cached */
+		faults[count++] = (struct fault){ .call = CALL_pread,
+			                          .kind = rng_chance(rng, 2) ? FAULT_SHORT_END : FAULT_SHORT,
+			                          .at = draw_nth(rng),
+			                          .value = 511 };
+		if (rng_chance(rng, 4)) {
+			faults[count++] = (struct fault){ .call = CALL_preadv2,
+				                          .kind = FAULT_ERRNO,
+				                          .at = 1 + (uint32_t)rng_below(rng, 4),
+				                          .value = plan_errno(
+							      (uint32_t)rng_below(rng, plan_errno_count())) };
 		}
 	}
 	plan_print(faults, count, scene->faults, sizeof(scene->faults));
@@ -363,6 +389,7 @@ void scene_draw(struct scene *scene, uint64_t seed)
 	if (scene->story == STORY_ring && !ZC_HAVE_URING) {
 		scene->story = STORY_fault;
 	}
+	draw_cache(scene);
 	draw_shape(scene);
 	if (scene->story == STORY_change && scene->shape == SHAPE_stdin) {
 		scene->shape = SHAPE_file; /* what comes through a pipe has no versions */
@@ -385,12 +412,11 @@ void scene_words(const struct scene *scene, char *out, size_t size)
 	snprintf(
 	    out, size,
 	    "--seed %llu --story %s --shape %s --files %u --max-bytes %u --replace %d --plain-threads %d "
-	    "--options '%s' --faults %s --meanwhile %u --crash-at %llu --signal-at %llu --signal-again-at "
-	    "%llu --change-at "
-	    "%llu",
+	    "--cold %d --options '%s' --faults %s --meanwhile %u --crash-at %llu --signal-at %llu "
+	    "--signal-again-at %llu --change-at %llu",
 	    (unsigned long long)scene->seed, story_names[scene->story], shape_names[scene->shape],
-	    scene->files, scene->max_bytes, scene->replace, scene->plain_threads, scene->options,
-	    scene->faults, scene->meanwhile, (unsigned long long)scene->crash_at,
+	    scene->files, scene->max_bytes, scene->replace, scene->plain_threads, (int)scene->cold,
+	    scene->options, scene->faults, scene->meanwhile, (unsigned long long)scene->crash_at,
 	    (unsigned long long)scene->signal_at, (unsigned long long)scene->signal_again_at,
 	    (unsigned long long)scene->change_at);
 }
@@ -700,6 +726,8 @@ static void build_plan(const struct scene *scene)
 	sim->signals[0].number = scene->signal_at == 0 ? 0 : rng_chance(&rng, 2) ? SIGTERM : SIGINT;
 	sim->signals[1].at = scene->signal_again_at;
 	sim->signals[1].number = scene->signal_again_at == 0 ? 0 : SIGINT;
+	sim->cold = scene->cold;
+	sim->cold_salt = rng_next(&rng);
 }
 
 void scene_build(const struct scene *scene)

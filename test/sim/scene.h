@@ -25,6 +25,7 @@ enum story { SIM_STORIES(SIM_STORY_ENUM) STORY_COUNT };
 enum shape { SIM_SHAPES(SIM_SHAPE_ENUM) SHAPE_COUNT };
 extern const char *const story_names[STORY_COUNT];
 extern const char *const shape_names[SHAPE_COUNT];
+extern const char *const cached_names[CACHED_COUNT];
 
 enum {
 	OPTIONS_BYTES = 512,
@@ -40,6 +41,7 @@ struct scene {
 	unsigned max_bytes; /* of one file */
 	bool resume;        /* one large file, gone on with */
 	unsigned meanwhile; /* before it is: 1 its source changes, 2 that and back, 3 what is there of it */
+	enum cold cold;
 	bool replace;       /* some of the destinations exist */
 	bool plain_threads; /* no switch but where a thread has to wait */
 	char options[OPTIONS_BYTES];
@@ -76,6 +78,7 @@ struct tally { /* over many seeds; shared by the workers */
 	uint64_t seeds, runs, ops, ring_ops, switches, failures;
 	uint64_t stories[STORY_COUNT], shapes[SHAPE_COUNT];
 	uint64_t calls[CALL_COUNT];
+	uint64_t cached[CACHED_COUNT];
 	uint64_t kinds[FAULT_KIND_COUNT];
 	uint64_t errnos[40];
 	uint64_t statuses[10];

@@ -161,6 +161,16 @@ struct ofd { /* an open file description */
 	uint64_t pos;
 };
 
+/* How much of what RWF_NOWAIT asked for was there. */
+/* clang-format off */
+#define SIM_CACHED(X) X(whole) X(part) X(nothing) X(refused) X(failed)
+/* clang-format on */
+#define SIM_CACHED_ENUM(name) CACHED_##name,
+enum cached { SIM_CACHED(SIM_CACHED_ENUM) CACHED_COUNT };
+
+/* What of the files is in the page cache when RWF_NOWAIT asks. */
+enum cold { COLD_NOTHING, COLD_SOME, COLD_REFUSED /* it cannot be asked */ };
+
 enum end_kind { /* how the child ended: its exit status is exact only for END_EXIT */
 	        END_NONE,
 	        END_EXIT,
@@ -200,6 +210,8 @@ struct sim {
 	uint32_t switch_chance; /* 1 in so many */
 	uint32_t cpus;
 	uint32_t fd_limit;
+	enum cold cold;
+	uint64_t cold_salt;
 	bool strict_names; /* names survive by directory, not by the order of the whole file system */
 	bool trace;
 	/* what has happened */
@@ -215,6 +227,7 @@ struct sim {
 	struct lie lies[LIE_MAX];
 	uint32_t lie_count;
 	uint64_t hits[CALL_COUNT];
+	uint64_t cached[CACHED_COUNT];
 	char text_err[TEXT_BYTES], text_out[TEXT_BYTES];
 	uint32_t text_err_len, text_out_len;
 	/* the disk */
