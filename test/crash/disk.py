@@ -121,6 +121,19 @@ def check(kind, image):
     return None
 
 
+def detach(top):
+    """What a process that died has left mounted or attached below a directory."""
+    with open("/proc/self/mounts", encoding="utf-8") as file:
+        mounts = [line.split()[1] for line in file]
+    for at in reversed([at for at in mounts if at.startswith(top + "/")]):
+        subprocess.run(["umount", "--lazy", at], check=False)
+    listed = subprocess.run(["losetup", "--noheadings", "--output=NAME,BACK-FILE"], stdout=subprocess.PIPE, check=False)
+    for line in listed.stdout.decode().splitlines():
+        device, _, image = line.partition(" ")
+        if image.strip().startswith(top + "/"):
+            subprocess.run(["losetup", "-d", device], check=False)
+
+
 def sync(at):
     fd = os.open(at, os.O_RDONLY)
     libc = ctypes.CDLL(None, use_errno=True)
