@@ -4,11 +4,13 @@
  */
 #include "zcopy/engine.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <grp.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdlib.h>
@@ -238,6 +240,59 @@ static void registered(void **state)
 	assert_int_equal(fallbacks.count, 0);
 }
 
+static unsigned count_threads(void)
+{
+	DIR *dir = opendir("/proc/self/task");
+	unsigned count = 0;
+
+	CHILD_CHECK(dir != NULL);
+	while (readdir(dir) != NULL) {
+		count++;
+	}
+	closedir(dir);
+	return count;
+}
+
+/* What tries the registered buffers needs no thread of the kernel's, which may never come. */
+static void opens_alone(long nr, int code)
+{
+	struct zc_pool *pool = make_pool();
+	struct zc_engine_cfg cfg = {
+		.kind = ZC_ENGINE_URING, .depth = COUNT, .pool = pool, .node = ZC_NODE_ANY
+	};
+	unsigned before = count_threads();
+	struct zc_engine *engine;
+
+	(void)nr;
+	(void)code;
+	if (zc_engine_open(&engine, &cfg) == 0) {
+		CHILD_CHECK(count_threads() == before);
+		zc_engine_close(engine);
+	}
+	CHILD_CHECK(zc_pool_destroy(pool) == 0);
+}
+
+static void no_kernel_thread(void **state)
+{
+	(void)state;
+	run_child(opens_alone, 0, 0);
+}
+
+/* A ring that never answers, and somebody who has pressed Ctrl-C. */
+static void interrupted(long nr, int code)
+{
+	deny(nr, code);
+	zc_stop_signal = SIGINT;
+	alarm(30);
+	CHILD_CHECK(ring_code() < 0);
+}
+
+static void can_be_interrupted(void **state)
+{
+	(void)state;
+	run_child(interrupted, SYS_io_uring_enter, EINTR);
+}
+
 static void no_threads(long nr, int code)
 {
 	struct zc_fallbacks fallbacks = { 0 };
@@ -277,8 +332,13 @@ static void bad_depth(void **state)
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
-		cmocka_unit_test(denied),         cmocka_unit_test(memlock),   cmocka_unit_test(registered),
-		cmocka_unit_test(threads_denied), cmocka_unit_test(bad_depth),
+		cmocka_unit_test(denied),
+		cmocka_unit_test(memlock),
+		cmocka_unit_test(registered),
+		cmocka_unit_test(threads_denied),
+		cmocka_unit_test(bad_depth),
+		cmocka_unit_test(no_kernel_thread),
+		cmocka_unit_test(can_be_interrupted),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
