@@ -134,6 +134,16 @@ data() {
 	fi
 }
 
+# await COMMAND...: until it is true. A minute of waiting is a failure (status 1), on any machine.
+await() {
+	awaited=0
+	until "$@"; do
+		awaited=$((awaited + 1))
+		[ $awaited -le 3000 ] || return 1
+		sleep 0.02
+	done
+}
+
 # As somebody without rights; ends the case as skipped where that cannot be had.
 as_nobody() { setpriv --reuid=65534 --regid=65534 --clear-groups --inh-caps=-all "$@"; }
 can_be_nobody() {
