@@ -121,7 +121,7 @@ static int cursor_open(int at_fd, const char *name, int flags, dev_t dev, ino_t 
 {
 	int fd = openat(at_fd, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | flags);
 	struct stat st;
-	int res = -ESTALE;
+	int res;
 
 	if (fd < 0 && errno == EACCES) {
 		fd = openat(at_fd, name, O_PATH | O_DIRECTORY | O_CLOEXEC | flags);
@@ -129,10 +129,10 @@ static int cursor_open(int at_fd, const char *name, int flags, dev_t dev, ino_t 
 	if (fd < 0) {
 		return errno == ELOOP || errno == ENOTDIR || errno == ENOENT ? -ESTALE : -errno;
 	}
-	if (fstat(fd, &st) == 0 && st.st_dev == dev && st.st_ino == ino) {
-		return fd;
+	res = fstat(fd, &st) < 0 ? -errno : st.st_dev == dev && st.st_ino == ino ? fd : -ESTALE;
+	if (res < 0) {
+		close(fd);
 	}
-	close(fd);
 	return res;
 }
 

@@ -413,7 +413,7 @@ static bool check_status(const struct scene *scene, char *why)
 		return world.forced || (world.verify && scene->shape == SHAPE_stdout) ||
 		       bad(why, "status 2, and nothing was forced");
 	case 3:
-		return disturbed || scene->change_at != 0 || bad(why, "status 3, and no source changed");
+		return scene->change_at != 0 || bad(why, "status 3, and no source changed");
 	case 4:
 		return world.verify && disturbed ? true : bad(why, "status 4, and nobody lied");
 	case 9:
