@@ -315,6 +315,8 @@ static void choose_file_routes(struct chooser *ch)
 		alone = choose_split_unfit(ch);
 		choice->split = alone == NULL;
 		choice->allocate = choose_may_allocate(ch);
+		choice->shared =
+		    ch->size_bytes >= SPLIT_BYTES_MIN && ch->resident_percent >= WARM_PERCENT_MIN;
 	}
 	if (ch->resident_percent >= 0) {
 		choose_explain(ch, "cache: %d %% of the source is resident (%s; cold is at most %d %%)",

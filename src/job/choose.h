@@ -10,6 +10,7 @@ struct choice {
 	unsigned kernel_count;
 	bool buffer;     /* the buffer route may follow                                         */
 	bool split;      /* by two threads where that can be had: reads and writes, the lane's buffers */
+	bool shared;     /* a long file in the cache: other CPUs may copy others meanwhile               */
 	bool allocate;   /* room for the whole file before its first byte                       */
 	bool src_direct; /* to be switched on                                                   */
 	bool dst_direct;

@@ -228,19 +228,22 @@ static int pass_forced_end(struct pass *pass, struct zc_leg *leg)
 static bool pass_split(struct pass *pass, struct zc_leg *leg, int *ret_res)
 {
 	struct item *item = pass->item;
+	struct lane *lane = item->lane;
+	bool busy = pass->choice.shared && leg->span.len_bytes >= SPLIT_BYTES_MIN && lane->share != NULL &&
+	            lane->share(lane->share_arg);
 
-	if (!pass->choice.split || leg->span.len_bytes < SPLIT_BYTES_MIN || item->lane->alone) {
+	if (!pass->choice.split || leg->span.len_bytes < SPLIT_BYTES_MIN || busy) {
 		return false;
 	}
 	*ret_res = pass_open_lane(pass);
 	if (*ret_res < 0) {
 		return true;
 	}
-	if (!split_open(item->lane, &pass->choice.lane)) {
+	if (!split_open(lane, &pass->choice.lane)) {
 		return false;
 	}
 	item->report->lanes = (unsigned)zc_max_u64(item->report->lanes, SPLIT_LANES);
-	*ret_res = split_run(item->lane, leg, item->moved) < 0 ? pass_fail(pass, &leg->err) : 0;
+	*ret_res = split_run(lane, leg, item->moved) < 0 ? pass_fail(pass, &leg->err) : 0;
 	return true;
 }
 

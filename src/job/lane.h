@@ -22,8 +22,12 @@ struct lane {
 	struct zc_kit kit;
 	struct lane_cfg cfg;
 	bool open;
-	bool ring_broke;     /* once: the sync engine from then on, unless the ring was asked for */
-	bool alone;          /* no second thread: it cannot be had, or other lanes keep the CPUs busy  */
+	bool ring_broke; /* once: the sync engine from then on, unless the ring was asked for */
+	bool alone;      /* no second thread: it cannot be had                                    */
+	/* Of a tree's lanes: a long file is about to be copied, so other threads may begin with what comes
+	 * after it. true: they keep the other CPUs busy. NULL: there are no others. */
+	bool (*share)(void *arg);
+	void *share_arg;
 	struct steer steer;  /* of direct copies: what was learned from file to file            */
 	struct split *split; /* the second thread, on first need; split.c's                    */
 	void *small_mem;     /* buffers and pool of a small lane                                  */

@@ -108,6 +108,8 @@ static void tree_size(struct tree *tree)
 
 /* ---- threads */
 
+static bool worker_share(void *arg);
+
 static struct worker *worker_new(struct tree *tree)
 {
 	struct worker *worker = calloc(1, sizeof(*worker));
@@ -129,7 +131,8 @@ static struct worker *worker_new(struct tree *tree)
 	worker->cursor.root_dst_fd = tree->root_dst_fd;
 	lane_init(&worker->lane, tree->progress, &worker->report);
 	worker->lane.kit.probe = tree->cfg->probe;
-	worker->lane.alone = tree->lane_max > 1; /* the other lanes have the other cores */
+	worker->lane.share = worker_share;
+	worker->lane.share_arg = worker;
 	worker->report.gnu = tree->cfg->gnu_cp;
 	worker->report.room_said = &tree->room_said;
 	return worker;
@@ -188,7 +191,8 @@ static void tree_more_work(struct tree *tree)
 {
 	if (atomic_load(&tree->idle) > 0) {
 		pthread_cond_signal(&tree->wake);
-	} else if (tree->lane_count < tree->lane_max && atomic_load(&tree->seen) >= SHARE_AFTER) {
+	} else if (tree->lane_count < tree->lane_max &&
+	           (atomic_load(&tree->seen) >= SHARE_AFTER || atomic_load(&tree->shares))) {
 		tree_start_worker(tree);
 	}
 }
@@ -505,15 +509,17 @@ static void worker_copy_one(struct worker *worker, struct node *node, const char
 	}
 }
 
-/* Somebody waits for work: half of what is left of this batch is theirs. */
-static size_t worker_hand_over(struct worker *worker, struct node *node, size_t at, size_t end)
+/* Half of what is left of this batch, or all if that is one name, for whoever comes first. */
+static size_t worker_hand_over(struct worker *worker, struct node *node, size_t at, size_t end,
+                               bool *ret_handed)
 {
 	struct tree *tree = worker->tree;
 	struct names *names;
 	size_t middle = at;
 
-	while (middle < at + (end - at) / 2) {
-		middle += ((const struct walk_dirent *)(worker->batch + middle))->reclen;
+	for (size_t next = at; next <= at + (end - at) / 2;) {
+		middle = next;
+		next += ((const struct walk_dirent *)(worker->batch + next))->reclen;
 	}
 	names = middle < end ? names_new(node, end - middle) : NULL;
 	if (names == NULL) {
@@ -533,6 +539,7 @@ static size_t worker_hand_over(struct worker *worker, struct node *node, size_t 
 	}
 	atomic_fetch_add(&node->pending, 1);
 	tree_push(tree, &tree->handed, names);
+	*ret_handed = true;
 	return middle;
 }
 
@@ -540,6 +547,8 @@ static void worker_copy_list(struct worker *worker, struct node *node, struct li
 {
 	struct ahead ahead = { .list = *list };
 
+	worker->list = list->handed ? NULL : list;
+	worker->list_node = node;
 	while (list->at < list->end && !zc_stopped()) {
 		const char *name;
 		uint8_t type;
@@ -549,15 +558,37 @@ static void worker_copy_list(struct worker *worker, struct node *node, struct li
 			worker->ahead_left--;
 		}
 		if (!list_next(list, &name, &type)) {
-			return;
+			break;
 		}
 		ahead.count -= ahead.count > 0;
 		if (!list->handed && atomic_load_explicit(&worker->tree->idle, memory_order_relaxed) > 0 &&
 		    list->end - list->at > 64) {
-			list->end = worker_hand_over(worker, node, list->at, list->end);
+			list->end = worker_hand_over(worker, node, list->at, list->end, &(bool){ false });
 		}
 		worker_copy_one(worker, node, name, type);
 	}
+	worker->list = NULL;
+}
+
+/* Long files are few: the next names need no others to be worth a second thread. */
+static bool worker_share(void *arg)
+{
+	struct worker *worker = arg;
+	struct tree *tree = worker->tree;
+	struct list *list = worker->list;
+	bool others;
+
+	atomic_store(&tree->shares, true);
+	pthread_mutex_lock(&tree->lock);
+	if (tree->handed != NULL || tree->dirs != NULL || tree->readable != NULL) {
+		tree_more_work(tree);
+	}
+	others = tree->lane_count > atomic_load(&tree->idle) + 1;
+	pthread_mutex_unlock(&tree->lock);
+	if (!others && tree->lane_max > 1 && list != NULL && list->at < list->end) {
+		list->end = worker_hand_over(worker, worker->list_node, list->at, list->end, &others);
+	}
+	return others;
 }
 
 static void worker_copy_handed(struct worker *worker, struct names *names)

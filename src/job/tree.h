@@ -43,6 +43,8 @@ struct worker {
 	uint8_t *small;      /* SMALL_BYTES + 1: one more shows a file that grew                      */
 	uint8_t *batch;      /* WALK_BYTES                                                           */
 	struct group *group; /* files that are synced together; NULL: each by itself             */
+	struct list *list;   /* from which it copies, of the batch; NULL: none                     */
+	struct node *list_node;
 	bool waited;         /* in vain, since it last had a task                                */
 	bool patient;        /* has nothing better to do than to wait for a hard link's copy     */
 	bool no_nowait;      /* RWF_NOWAIT is refused: what is cached cannot be told from what is not */
@@ -91,6 +93,7 @@ struct tree {
 	atomic_ulong last_id;
 	atomic_uint idle;     /* threads that wait for work: a busy one may hand names over          */
 	atomic_ulong seen;    /* names met                                                         */
+	atomic_bool shares;   /* a second thread is worth it however few they are                     */
 	pthread_mutex_t lock; /* of everything below                                               */
 	pthread_cond_t wake;
 	struct names *handed;

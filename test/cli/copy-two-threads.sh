@@ -141,6 +141,36 @@ else
 	skip 'no strace'
 fi
 
+# fewer WANT ARG...: copies SRC DST (the last two) where there are no threads: was one wanted?
+fewer() {
+	want=$1
+	shift
+	for at; do from=$to to=$at; done
+	rm -rf "$to"
+	expect 0 traced clone3,clone:error=EAGAIN -r --report="$T/r" "$@"
+	equal "$(grep -c 'pthread_create' "$T/r")" "$want" "another thread for $*"
+	expect 0 diff -r "$from" "$to"
+	rm -rf "$to"
+	expect 0 zcopy -r "$@"
+	expect 0 diff -r "$from" "$to"
+	rm -rf "$to"
+}
+
+there 'long files of a tree: another thread takes the next, or a part where there is none'
+to=''
+if have strace && mounted tmpfs "$T/fs" size=240m; then # from where nothing leaves the cache
+	mkdir "$T/fs/t" "$T/fs/few"
+	for name in t/a t/b few/a; do "$HELPERS/mkfile" dense 33554433 4 "$T/fs/$name"; done
+	fewer 0 "$T/fs/few" "$T/fs/new" # to tmpfs a file is never for two
+	fewer 1 "$T/fs/few" new
+	fewer 1 "$T/fs/t" "$T/fs/new"
+	fewer 0 --jobs=1 "$T/fs/t" "$T/fs/new"
+	mkdir "$T/fs/t/sub" && mv "$T/fs/t/b" "$T/fs/t/sub/b"
+	fewer 1 "$T/fs/t" new
+else
+	skip 'no strace'
+fi
+
 there 'an error in the middle is an error, whichever thread meets it'
 "$HELPERS/mkfile" dense $size 1 src
 if have strace && traced pread64:error=EIO:when=60 src new 2>"$T/err"; then
