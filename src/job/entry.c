@@ -627,8 +627,8 @@ static void entry_keep(struct worker *worker, struct node *node, const struct op
 		wish->mode = entry_final_mode(worker->tree->cfg, node);
 	}
 	given.mode = node->dst_mode;
-	meta_copy(&(struct meta_at){ .fd = dir->src_fd }, &node->src_st,
-	          &(struct meta_at){ .fd = dir->dst_fd }, node->made && !given.has_acl ? &given : NULL, wish,
+	meta_copy(&(struct attr_at){ .fd = dir->src_fd }, &node->src_st,
+	          &(struct attr_at){ .fd = dir->dst_fd }, node->made && !given.has_acl ? &given : NULL, wish,
 	          &result);
 	if (result.count > 0) {
 		entry_of_node(&item, worker, node);

@@ -187,8 +187,8 @@ static int make_hold(struct item *item)
 
 static int make_meta(struct item *item)
 {
-	struct meta_at src = { .fd = -1, .dir_fd = item->from.dir_fd, .name = item->from.name };
-	struct meta_at dst = { .fd = -1 };
+	struct attr_at src = { .fd = -1, .dir_fd = item->from.dir_fd, .name = item->from.name };
+	struct attr_at dst = { .fd = -1 };
 	struct meta_wish wish = item_meta_wish(item);
 	struct meta_result result = { 0 };
 	int res;

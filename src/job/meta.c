@@ -22,291 +22,32 @@ enum {
 	MODE_SPECIAL = S_ISUID | S_ISGID | S_ISVTX,
 	MODE_ALL = 07777,
 	ACL_PLAIN_BYTES = 4 + 3 * 8, /* owner, group, others: as the mode says */
-	NAMES_BYTES = 1024,          /* on the stack; a longer list is on the heap */
-	VALUE_BYTES = 4096,          /* an ACL of 500 entries */
-	PATH_BYTES = 32 + 1024,      /* FUSE's longest name */
-	LARGEST_BYTES = 65536,       /* XATTR_LIST_MAX and XATTR_SIZE_MAX */
 };
-
-/* ---- one file, however it is held */
-
-struct meta_place {
-	const struct meta_at *at;
-	bool path_only; /* at->fd turned out to be an O_PATH one: through /proc, where none but rights of
-	                 * search are asked for; it leads to the very file, even to a symlink */
-	char path[PATH_BYTES]; /* "" until needed */
-};
-
-static bool meta_by_name(const struct meta_place *place)
-{
-	return place->at->fd < 0;
-}
-
-/* The answer of a call on the descriptor, if it was one; an O_PATH one is remembered. */
-static bool meta_is_answer(struct meta_place *place, bool failed)
-{
-	if (failed && errno == EBADF) {
-		place->path_only = true;
-	}
-	return !place->path_only;
-}
-
-static bool meta_by_fd(const struct meta_place *place)
-{
-	return !meta_by_name(place) && !place->path_only;
-}
-
-/* For calls that know no (directory, name); the name, if any, is the last component and not followed. */
-static const char *meta_path(struct meta_place *place)
-{
-	const struct meta_at *at = place->at;
-
-	int len;
-
-	if (place->path[0] == '\0') {
-		len = at->fd >= 0
-		          ? snprintf(place->path, PATH_BYTES, "/proc/self/fd/%d", at->fd)
-		          : snprintf(place->path, PATH_BYTES, "/proc/self/fd/%d/%s", at->dir_fd, at->name);
-		if (len >= PATH_BYTES) {
-			place->path[0] = '\0'; /* no file, rather than another one */
-		}
-	}
-	return place->path;
-}
-
-static ssize_t meta_list(struct meta_place *place, char *names, size_t cap_bytes)
-{
-	ssize_t len;
-
-	if (meta_by_fd(place)) {
-		len = flistxattr(place->at->fd, names, cap_bytes);
-		if (meta_is_answer(place, len < 0)) {
-			return len < 0 ? -errno : len;
-		}
-	}
-	if (meta_by_name(place)) {
-		len = llistxattr(meta_path(place), names, cap_bytes);
-	} else {
-		len = listxattr(meta_path(place), names, cap_bytes);
-	}
-	return len < 0 ? -errno : len;
-}
-
-static ssize_t meta_get(struct meta_place *place, const char *name, void *value, size_t cap_bytes)
-{
-	ssize_t len;
-
-	if (meta_by_fd(place)) {
-		len = fgetxattr(place->at->fd, name, value, cap_bytes);
-		if (meta_is_answer(place, len < 0)) {
-			return len < 0 ? -errno : len;
-		}
-	}
-	if (meta_by_name(place)) {
-		len = lgetxattr(meta_path(place), name, value, cap_bytes);
-	} else {
-		len = getxattr(meta_path(place), name, value, cap_bytes);
-	}
-	return len < 0 ? -errno : len;
-}
-
-static int meta_set(struct meta_place *place, const char *name, const void *value, size_t len_bytes)
-{
-	int res;
-
-	if (meta_by_fd(place)) {
-		res = fsetxattr(place->at->fd, name, value, len_bytes, 0);
-		if (meta_is_answer(place, res < 0)) {
-			return res < 0 ? -errno : 0;
-		}
-	}
-	if (meta_by_name(place)) {
-		res = lsetxattr(meta_path(place), name, value, len_bytes, 0);
-	} else {
-		res = setxattr(meta_path(place), name, value, len_bytes, 0);
-	}
-	return res < 0 ? -errno : 0;
-}
-
-/* What was not there is removed. */
-static int meta_remove(struct meta_place *place, const char *name)
-{
-	int res;
-
-	if (meta_by_fd(place)) {
-		res = fremovexattr(place->at->fd, name);
-		if (meta_is_answer(place, res < 0)) {
-			return res < 0 && errno != ENODATA && errno != EOPNOTSUPP ? -errno : 0;
-		}
-	}
-	if (meta_by_name(place)) {
-		res = lremovexattr(meta_path(place), name);
-	} else {
-		res = removexattr(meta_path(place), name);
-	}
-	return res < 0 && errno != ENODATA && errno != EOPNOTSUPP ? -errno : 0;
-}
-
-static int meta_chown(struct meta_place *place, uid_t uid, gid_t gid)
-{
-	const struct meta_at *at = place->at;
-	int res;
-
-	if (meta_by_fd(place)) {
-		res = fchown(at->fd, uid, gid);
-		if (meta_is_answer(place, res < 0)) {
-			return res < 0 ? -errno : 0;
-		}
-	}
-	if (meta_by_name(place)) {
-		res = fchownat(at->dir_fd, at->name, uid, gid, AT_SYMLINK_NOFOLLOW);
-	} else {
-		res = fchownat(at->fd, "", uid, gid, AT_EMPTY_PATH);
-	}
-	return res < 0 ? -errno : 0;
-}
-
-/* Never of a symlink: it has no mode. */
-static int meta_chmod(struct meta_place *place, mode_t mode)
-{
-	const struct meta_at *at = place->at;
-	int res;
-
-	if (meta_by_fd(place)) {
-		res = fchmod(at->fd, mode);
-		if (meta_is_answer(place, res < 0)) {
-			return res < 0 ? -errno : 0;
-		}
-	}
-	if (meta_by_name(place)) {
-		res = fchmodat(at->dir_fd, at->name, mode, AT_SYMLINK_NOFOLLOW);
-	} else {
-		res = fchmodat(AT_FDCWD, meta_path(place), mode, 0);
-	}
-	return res < 0 ? -errno : 0;
-}
-
-static int meta_utimens(struct meta_place *place, const struct timespec times[2])
-{
-	const struct meta_at *at = place->at;
-	int res;
-
-	if (meta_by_fd(place)) {
-		res = futimens(at->fd, times);
-		if (meta_is_answer(place, res < 0)) {
-			return res < 0 ? -errno : 0;
-		}
-	}
-	if (meta_by_name(place)) {
-		res = utimensat(at->dir_fd, at->name, times, AT_SYMLINK_NOFOLLOW);
-	} else {
-		res = utimensat(AT_FDCWD, meta_path(place), times, 0);
-	}
-	return res < 0 ? -errno : 0;
-}
-
-static int meta_stat(const struct meta_place *place, struct stat *ret_st)
-{
-	const struct meta_at *at = place->at;
-	int res = meta_by_name(place) ? fstatat(at->dir_fd, at->name, ret_st, AT_SYMLINK_NOFOLLOW)
-	                              : fstat(at->fd, ret_st);
-
-	return res < 0 ? -errno : 0;
-}
-
-/* ---- names and values: on the stack while they are small */
-
-struct meta_space {
-	char names[NAMES_BYTES];
-	char value[VALUE_BYTES];
-	char *large_names; /* owned; NULL until needed */
-	char *large_value;
-};
-
-static void meta_space_free(struct meta_space *space)
-{
-	free(space->large_names);
-	free(space->large_value);
-}
-
-/* A list of names that ends in "", whatever the file system did; its length without that, or -errno. */
-static ssize_t meta_names(struct meta_space *space, struct meta_place *place, const char **ret_names)
-{
-	char *names = space->names;
-	ssize_t len = meta_list(place, names, NAMES_BYTES - 2);
-
-	if (len == -ERANGE) {
-		space->large_names = space->large_names ? space->large_names : malloc(LARGEST_BYTES + 2);
-		names = space->large_names;
-		if (names == NULL) {
-			return -ENOMEM;
-		}
-		len = meta_list(place, names, LARGEST_BYTES);
-	}
-	if (len >= 0) {
-		names[len] = '\0';
-		names[len + 1] = '\0';
-		*ret_names = names;
-	}
-	return len;
-}
-
-static ssize_t meta_value(struct meta_space *space, struct meta_place *place, const char *name,
-                          const char **ret_value)
-{
-	ssize_t len = meta_get(place, name, space->value, VALUE_BYTES);
-
-	*ret_value = space->value;
-	if (len == -ERANGE) {
-		space->large_value = space->large_value ? space->large_value : malloc(LARGEST_BYTES);
-		if (space->large_value == NULL) {
-			return -ENOMEM;
-		}
-		*ret_value = space->large_value;
-		len = meta_get(place, name, space->large_value, LARGEST_BYTES);
-	}
-	return len;
-}
 
 static bool meta_starts(const char *name, const char *prefix)
 {
 	return strncmp(name, prefix, strlen(prefix)) == 0;
 }
 
-static bool meta_has(const char *names, const char *name)
-{
-	for (; *names != '\0'; names += strlen(names) + 1) {
-		if (strcmp(names, name) == 0) {
-			return true;
-		}
-	}
-	return false;
-}
-
-static bool meta_unsupported(int code)
-{
-	return code == -EOPNOTSUPP || code == -ENOSYS;
-}
-
 /* ---- replacing: what the old file had */
 
 static bool meta_no_xattrs(int code)
 {
-	return meta_unsupported(code) || code == -ENODATA || code == -EPERM || code == -EACCES;
+	return attr_unsupported(code) || code == -ENODATA || code == -EPERM || code == -EACCES;
 }
 
 /* Copies one attribute. What the source does not have, or cannot have, is nothing to copy; what it has
  * and the new file cannot take is an error. */
-static int meta_copy_xattr(struct meta_space *space, struct meta_place *from, struct meta_place *to,
+static int meta_copy_xattr(struct attr_space *space, struct attr_place *from, struct attr_place *to,
                            const char *name)
 {
 	const char *value;
-	ssize_t len = meta_value(space, from, name, &value);
+	ssize_t len = attr_value(space, from, name, &value);
 
 	if (len < 0) {
 		return meta_no_xattrs((int)len) ? 0 : (int)len;
 	}
-	return meta_set(to, name, value, (size_t)len);
+	return attr_set(to, name, value, (size_t)len);
 }
 
 /* The old file's attributes, as a truncating cp would leave them: not capabilities, which a write takes
@@ -316,10 +57,10 @@ static bool meta_xattr_is_kept(const char *name)
 	return meta_starts(name, "user.") || meta_starts(name, "trusted.");
 }
 
-static int meta_keep_xattrs(struct meta_space *space, struct meta_place *from, struct meta_place *to)
+static int meta_keep_xattrs(struct attr_space *space, struct attr_place *from, struct attr_place *to)
 {
 	const char *names;
-	ssize_t len = meta_names(space, from, &names);
+	ssize_t len = attr_names(space, from, &names);
 	int res = 0;
 
 	if (len < 0) {
@@ -328,7 +69,7 @@ static int meta_keep_xattrs(struct meta_space *space, struct meta_place *from, s
 	for (; *names != '\0' && res == 0; names += strlen(names) + 1) {
 		if (meta_xattr_is_kept(names)) {
 			res = meta_copy_xattr(space, from, to, names);
-			if (res == -EACCES && meta_chmod(to, S_IRUSR | S_IWUSR) == 0) {
+			if (res == -EACCES && attr_chmod(to, S_IRUSR | S_IWUSR) == 0) {
 				res = meta_copy_xattr(space, from, to, names); /* it was born read-only */
 			}
 		}
@@ -351,9 +92,9 @@ int meta_keep_owner(int fd, const struct stat *old)
 
 int meta_keep_rest(int fd, int old_fd, const struct stat *old, const char **ret_op)
 {
-	struct meta_space space = { .large_names = NULL };
-	struct meta_place from = { .at = &(const struct meta_at){ .fd = old_fd, .name = "" } };
-	struct meta_place to = { .at = &(const struct meta_at){ .fd = fd, .name = "" } };
+	struct attr_space space = { .large_names = NULL };
+	struct attr_place from = { .at = &(const struct attr_at){ .fd = old_fd, .name = "" } };
+	struct attr_place to = { .at = &(const struct attr_at){ .fd = fd, .name = "" } };
 	int res;
 
 	/* user attributes while we may still write: the mode to be kept may say otherwise */
@@ -362,27 +103,27 @@ int meta_keep_rest(int fd, int old_fd, const struct stat *old, const char **ret_
 	if (res == 0) {
 		/* a default ACL of the directory may have put one on the new file that the old one did not
 		 * have */
-		(void)meta_remove(&to, ACL_ACCESS);
+		(void)attr_remove(&to, ACL_ACCESS);
 		*ret_op = "fchmod";
-		res = meta_chmod(&to, old->st_mode & 0777);
+		res = attr_chmod(&to, old->st_mode & 0777);
 	}
 	if (res == 0) {
 		*ret_op = "fsetxattr";
 		res = meta_copy_xattr(&space, &from, &to, ACL_ACCESS);
 	}
-	meta_space_free(&space);
+	attr_space_free(&space);
 	return res;
 }
 
 /* ---- copying: what the source has */
 
 struct meta_run {
-	struct meta_place from;
-	struct meta_place to;
+	struct attr_place from;
+	struct attr_place to;
 	const struct stat *src;
 	const struct meta_wish *wish;
 	struct meta_result *ret;
-	struct meta_space *space;
+	struct attr_space *space;
 	const char *names;     /* of the source's attributes, in space                           */
 	struct meta_given now; /* what the new file has                                          */
 	bool now_acl;          /* it has, or may have, an ACL                                    */
@@ -446,14 +187,14 @@ static void meta_put_owner(struct meta_run *run)
 		return;
 	}
 	run->now_unsure = (run->now.mode & (S_ISUID | S_ISGID)) != 0;
-	res = meta_chown(&run->to, uid, gid);
+	res = attr_chown(&run->to, uid, gid);
 	if (res == 0) {
 		return;
 	}
 	run->mode &= ~(mode_t)(S_ISDIR(run->src->st_mode) ? S_ISUID | S_ISGID : MODE_SPECIAL);
 	if (res == -EPERM || res == -EINVAL) {
 		if (run->now.gid != gid && run->now.uid != uid && !S_ISLNK(run->src->st_mode)) {
-			(void)meta_chown(&run->to, (uid_t)-1, gid);
+			(void)attr_chown(&run->to, (uid_t)-1, gid);
 		}
 		if (geteuid() != 0) {
 			return;
@@ -470,7 +211,7 @@ static void meta_narrow(struct meta_run *run)
 	mode_t wanted = run->src_acl ? run->mode & ~(mode_t)S_IRWXG : run->mode;
 
 	if (run->set_mode && (open_to_others & ~wanted) != 0 &&
-	    meta_chmod(&run->to, run->now.mode & S_IRWXU) == 0) {
+	    attr_chmod(&run->to, run->now.mode & S_IRWXU) == 0) {
 		run->now.mode &= S_IRWXU;
 	}
 }
@@ -480,7 +221,7 @@ static bool meta_make_writable(struct meta_run *run)
 {
 	mode_t mode = (run->now.mode & S_IRWXU) | S_IWUSR;
 
-	if (S_ISLNK(run->src->st_mode) || (run->now.mode & S_IWUSR) || meta_chmod(&run->to, mode) < 0) {
+	if (S_ISLNK(run->src->st_mode) || (run->now.mode & S_IWUSR) || attr_chmod(&run->to, mode) < 0) {
 		return false;
 	}
 	if (!run->set_mode) {
@@ -500,7 +241,7 @@ static void meta_put_xattr(struct meta_run *run, const char *name)
 {
 	const char *op = "fgetxattr";
 	const char *value;
-	ssize_t len = meta_value(run->space, &run->from, name, &value);
+	ssize_t len = attr_value(run->space, &run->from, name, &value);
 	int res = (int)len;
 
 	if (len == -ENODATA) {
@@ -508,12 +249,12 @@ static void meta_put_xattr(struct meta_run *run, const char *name)
 	}
 	if (len >= 0) {
 		op = "fsetxattr";
-		res = meta_set(&run->to, name, value, (size_t)len);
+		res = attr_set(&run->to, name, value, (size_t)len);
 		if (res == -EACCES && meta_make_writable(run)) {
-			res = meta_set(&run->to, name, value, (size_t)len);
+			res = attr_set(&run->to, name, value, (size_t)len);
 		}
 	}
-	if (res >= 0 || (meta_unsupported(res) && meta_xattr_hushed(run))) {
+	if (res >= 0 || (attr_unsupported(res) && meta_xattr_hushed(run))) {
 		return;
 	}
 	meta_fail(run, META_XATTR, op, res, name);
@@ -547,9 +288,9 @@ static void meta_look(struct meta_run *run)
 	if (run->wish->no_xattrs || !(acls || meta_wants(run, ZC_PRESERVE_XATTR | ZC_PRESERVE_CONTEXT))) {
 		return;
 	}
-	len = meta_names(run->space, &run->from, &run->names);
+	len = attr_names(run->space, &run->from, &run->names);
 	if (len < 0) {
-		if (meta_unsupported((int)len)) {
+		if (attr_unsupported((int)len)) {
 			run->ret->src_no_xattrs = !link;
 			return;
 		}
@@ -564,9 +305,9 @@ static void meta_look(struct meta_run *run)
 		run->src_context = meta_wants(run, ZC_PRESERVE_CONTEXT);
 		return;
 	}
-	run->src_acl = acls && meta_has(run->names, ACL_ACCESS);
-	run->src_default = acls && meta_has(run->names, ACL_DEFAULT);
-	run->src_context = meta_wants(run, ZC_PRESERVE_CONTEXT) && meta_has(run->names, CONTEXT);
+	run->src_acl = acls && attr_has(run->names, ACL_ACCESS);
+	run->src_default = acls && attr_has(run->names, ACL_DEFAULT);
+	run->src_context = meta_wants(run, ZC_PRESERVE_CONTEXT) && attr_has(run->names, CONTEXT);
 }
 
 static bool meta_same_time(const struct timespec *a, const struct timespec *b)
@@ -589,7 +330,7 @@ static bool meta_look_at_new(struct meta_run *run, const struct meta_given *give
 		run->now_default = given->has_acl && dir;
 		return true;
 	}
-	res = meta_stat(&run->to, &st);
+	res = attr_stat(&run->to, &st);
 	if (res < 0) {
 		meta_fail(run, meta_wants(run, ZC_PRESERVE_OWNER) ? META_OWNER : META_MODE, "fstat", res, "");
 		return false;
@@ -598,9 +339,9 @@ static bool meta_look_at_new(struct meta_run *run, const struct meta_given *give
 	run->now_times = meta_same_time(&st.st_mtim, &run->src->st_mtim) &&
 	                 meta_same_time(&st.st_atim, &run->src->st_atim);
 	if (meta_wants(run, ZC_PRESERVE_MODE) && !S_ISLNK(run->src->st_mode)) {
-		len = meta_names(run->space, &run->to, &names);
-		run->now_acl = len < 0 ? !meta_unsupported((int)len) : meta_has(names, ACL_ACCESS);
-		run->now_default = dir && (len < 0 ? run->now_acl : meta_has(names, ACL_DEFAULT));
+		len = attr_names(run->space, &run->to, &names);
+		run->now_acl = len < 0 ? !attr_unsupported((int)len) : attr_has(names, ACL_ACCESS);
+		run->now_default = dir && (len < 0 ? run->now_acl : attr_has(names, ACL_DEFAULT));
 	}
 	return true;
 }
@@ -626,10 +367,10 @@ static mode_t meta_acl_mode(mode_t mode, const char *value, ssize_t len_bytes)
 static bool meta_put_acl(struct meta_run *run)
 {
 	const char *value;
-	ssize_t len = meta_value(run->space, &run->from, ACL_ACCESS, &value);
+	ssize_t len = attr_value(run->space, &run->from, ACL_ACCESS, &value);
 	int res;
 
-	if (len == -ENODATA || meta_unsupported((int)len)) {
+	if (len == -ENODATA || attr_unsupported((int)len)) {
 		return false;
 	}
 	if (len < 0) {
@@ -637,13 +378,13 @@ static bool meta_put_acl(struct meta_run *run)
 		meta_fail(run, META_ACL, "fgetxattr", (int)len, ACL_ACCESS);
 		return false;
 	}
-	res = meta_set(&run->to, ACL_ACCESS, value, (size_t)len);
+	res = attr_set(&run->to, ACL_ACCESS, value, (size_t)len);
 	if (res == 0) {
 		run->now.mode = (run->now.mode & MODE_SPECIAL) | (run->mode & ~(mode_t)MODE_SPECIAL);
 		return true;
 	}
 	run->mode = meta_acl_mode(run->mode, value, len);
-	if (len > ACL_PLAIN_BYTES || !meta_unsupported(res)) {
+	if (len > ACL_PLAIN_BYTES || !attr_unsupported(res)) {
 		meta_fail(run, META_ACL, "fsetxattr", res, ACL_ACCESS);
 	}
 	return false;
@@ -656,10 +397,10 @@ static void meta_clear_acl(struct meta_run *run)
 	int res = 0;
 
 	if (run->now.mode & S_IRWXG & ~run->mode) {
-		res = meta_chmod(&run->to, run->now.mode & S_IRWXU);
+		res = attr_chmod(&run->to, run->now.mode & S_IRWXU);
 		run->now.mode &= res == 0 ? S_IRWXU : MODE_ALL;
 	}
-	res = meta_remove(&run->to, ACL_ACCESS);
+	res = attr_remove(&run->to, ACL_ACCESS);
 	if (res < 0) {
 		run->mode &= ~(mode_t)S_IRWXG; /* keeps its entries shut */
 		meta_fail(run, META_ACL, "fremovexattr", res, ACL_ACCESS);
@@ -676,7 +417,7 @@ static void meta_put_mode(struct meta_run *run)
 	if (!run->now_unsure && (run->now.mode & MODE_ALL) == run->mode) {
 		return;
 	}
-	res = meta_chmod(&run->to, run->mode);
+	res = attr_chmod(&run->to, run->mode);
 	if (res < 0) {
 		meta_fail(run, META_MODE, "fchmod", res, "");
 	}
@@ -689,15 +430,15 @@ static void meta_put_default_acl(struct meta_run *run)
 	int res = 0;
 
 	if (run->src_default) {
-		len = meta_value(run->space, &run->from, ACL_DEFAULT, &value);
+		len = attr_value(run->space, &run->from, ACL_DEFAULT, &value);
 	}
 	if (len >= 0) {
-		res = meta_set(&run->to, ACL_DEFAULT, value, (size_t)len);
-	} else if (len != -ENODATA && !meta_unsupported((int)len)) {
+		res = attr_set(&run->to, ACL_DEFAULT, value, (size_t)len);
+	} else if (len != -ENODATA && !attr_unsupported((int)len)) {
 		meta_fail(run, META_DEFAULT_ACL, "fgetxattr", (int)len, ACL_DEFAULT);
 	}
 	if (res == 0 && len < 0 && run->now_default) {
-		res = meta_remove(&run->to, ACL_DEFAULT);
+		res = attr_remove(&run->to, ACL_DEFAULT);
 	}
 	if (res < 0) {
 		meta_fail(run, META_DEFAULT_ACL, len >= 0 ? "fsetxattr" : "fremovexattr", res, ACL_DEFAULT);
@@ -709,18 +450,18 @@ static void meta_put_context(struct meta_run *run)
 {
 	const char *op = "fgetxattr";
 	const char *value;
-	ssize_t len = meta_value(run->space, &run->from, CONTEXT, &value);
+	ssize_t len = attr_value(run->space, &run->from, CONTEXT, &value);
 	int res = (int)len;
 
 	if (len >= 0) {
 		op = "fsetxattr";
-		res = meta_set(&run->to, CONTEXT, value, (size_t)len);
+		res = attr_set(&run->to, CONTEXT, value, (size_t)len);
 	}
 	if (res >= 0 || len == -ENODATA) {
 		return;
 	}
 	if (!meta_requires(run, META_CONTEXT) &&
-	    (meta_unsupported(res) || res == -EPERM || res == -EACCES || res == -EINVAL)) {
+	    (attr_unsupported(res) || res == -EPERM || res == -EACCES || res == -EINVAL)) {
 		return;
 	}
 	meta_fail(run, META_CONTEXT, op, res, CONTEXT);
@@ -753,20 +494,20 @@ static void meta_run_all(struct meta_run *run)
 	}
 	/* nothing above changes them: a tree that is as it was is not written to */
 	if (meta_wants(run, ZC_PRESERVE_TIMES) && !run->now_times) {
-		res = meta_utimens(&run->to, times);
+		res = attr_utimens(&run->to, times);
 		if (res < 0) {
 			meta_fail(run, META_TIMES, "utimensat", res, "");
 		}
 	}
 }
 
-void meta_copy(const struct meta_at *src, const struct stat *src_st, const struct meta_at *dst,
+void meta_copy(const struct attr_at *src, const struct stat *src_st, const struct attr_at *dst,
                const struct meta_given *given, const struct meta_wish *wish, struct meta_result *ret)
 {
 	bool link = S_ISLNK(src_st->st_mode);
 	bool keeps_mode = (wish->preserve & ZC_PRESERVE_MODE) != 0;
 	unsigned asks = ZC_PRESERVE_OWNER | ZC_PRESERVE_MODE | ZC_PRESERVE_XATTR;
-	struct meta_space space;
+	struct attr_space space;
 	struct meta_run run = {
 		.from.at = src,
 		.to.at = dst,
@@ -786,7 +527,7 @@ void meta_copy(const struct meta_at *src, const struct stat *src_st, const struc
 		meta_look(&run);
 		meta_run_all(&run);
 	}
-	meta_space_free(&space);
+	attr_space_free(&space);
 }
 
 /* ---- odds and ends */

@@ -2,8 +2,7 @@
 #ifndef ZC_JOB_META_H
 #define ZC_JOB_META_H
 
-#include <sys/stat.h>
-
+#include "attr.h"
 #include "zcopy/job.h"
 
 /* Replacing without -p: the new file takes over the old one's owner (asked before any byte is copied,
@@ -14,13 +13,6 @@ int meta_keep_owner(int fd, const struct stat *old);
 int meta_keep_rest(int fd, int old_fd, const struct stat *old, const char **ret_op);
 
 /* ---- the whole of cp -a */
-
-/* A file whose attributes are read or set. */
-struct meta_at {
-	int fd;           /* O_PATH will do; -1: by name, as for symlinks and nodes, which are never opened */
-	int dir_fd;       /* where name is, when fd is -1; held by the caller                              */
-	const char *name; /* one component; never followed when it is a symlink                            */
-};
 
 /* What the new file is known to have already: calls that would change nothing are saved. */
 struct meta_given {
@@ -72,7 +64,7 @@ struct meta_wish {
  * more in between than they had or will have. A directory comes after its entries, a file after its
  * last write. May be called by any number of threads.
  */
-void meta_copy(const struct meta_at *src, const struct stat *src_st, const struct meta_at *dst,
+void meta_copy(const struct attr_at *src, const struct stat *src_st, const struct attr_at *dst,
                const struct meta_given *given, const struct meta_wish *wish, struct meta_result *ret);
 
 /* Whether dst is src's time, as a file system may keep it (FAT: 2 s, exFAT: 10 ms, CIFS: 100 ns). */

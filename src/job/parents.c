@@ -230,8 +230,8 @@ static void parents_attributes(struct item *item, const struct parent *parent)
 	}
 	wish.set_mode = parent->dst.made && !(wish.preserve & ZC_PRESERVE_MODE);
 	wish.mode = parent->src_st.st_mode & 0777 & ~item->cfg->umask;
-	meta_copy(&(struct meta_at){ .fd = parent->src_fd }, &parent->src_st,
-	          &(struct meta_at){ .fd = parent->dst.fd }, NULL, &wish, &result);
+	meta_copy(&(struct attr_at){ .fd = parent->src_fd }, &parent->src_st,
+	          &(struct attr_at){ .fd = parent->dst.fd }, NULL, &wish, &result);
 	(void)item_meta_result(item, &result);
 }
 

@@ -480,8 +480,8 @@ int sink_open(struct item *item)
  * its name, as with cp. */
 static void sink_preserve(struct item *item)
 {
-	struct meta_at src = { .fd = item->src.shape.fd };
-	struct meta_at dst = { .fd = item->dst.shape.fd };
+	struct attr_at src = { .fd = item->src.shape.fd };
+	struct attr_at dst = { .fd = item->dst.shape.fd };
 	struct meta_wish wish = item_meta_wish(item);
 	struct meta_result result = { 0 };
 

@@ -118,8 +118,8 @@ static int small_attributes(struct worker *worker, struct node *node, const char
                             const struct stat *st, int fd, const struct meta_given *given)
 {
 	struct tree *tree = worker->tree;
-	struct meta_at src = { .fd = src_fd };
-	struct meta_at dst = { .fd = fd };
+	struct attr_at src = { .fd = src_fd };
+	struct attr_at dst = { .fd = fd };
 	struct meta_wish wish = tree_meta_wish(tree, st);
 	struct meta_result result = { 0 };
 

@@ -139,8 +139,8 @@ static void check_result(const struct meta_result *ret)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len_bytes)
 {
-	const struct meta_at src = { .fd = SRC_FD, .name = "" };
-	const struct meta_at dst = { .fd = DST_FD, .name = "" };
+	const struct attr_at src = { .fd = SRC_FD, .name = "" };
+	const struct attr_at dst = { .fd = DST_FD, .name = "" };
 	static const mode_t types[] = { S_IFREG, S_IFDIR, S_IFREG, S_IFLNK };
 	struct meta_result ret;
 	struct meta_given given;

@@ -275,8 +275,8 @@ static int preserve_all(int fd, int src_fd, const struct stat *src, unsigned pre
 {
 	const unsigned known = ZC_PRESERVE_MODE | ZC_PRESERVE_OWNER | ZC_PRESERVE_TIMES;
 	const struct meta_wish wish = { .preserve = preserve & known, .require = known };
-	const struct meta_at from = { .fd = src_fd, .dir_fd = -1, .name = "" };
-	const struct meta_at to = { .fd = fd, .dir_fd = -1, .name = "" };
+	const struct attr_at from = { .fd = src_fd, .dir_fd = -1, .name = "" };
+	const struct attr_at to = { .fd = fd, .dir_fd = -1, .name = "" };
 	struct meta_result result;
 
 	meta_copy(&from, src, &to, NULL, &wish, &result);
@@ -612,9 +612,9 @@ static char *describe(int dir_fd, const char *name)
 }
 
 /* Open, open by O_PATH, by name: it must not matter. */
-static struct meta_at at_of(int dir_fd, const char *name, mode_t kind, unsigned how)
+static struct attr_at at_of(int dir_fd, const char *name, mode_t kind, unsigned how)
 {
-	struct meta_at at = { .fd = -1, .dir_fd = dir_fd, .name = name };
+	struct attr_at at = { .fd = -1, .dir_fd = dir_fd, .name = name };
 
 	if (how % 3 == 1) {
 		at.fd = openat(dir_fd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
@@ -652,8 +652,8 @@ static unsigned copy_one(int src_dir, int dst_dir, const char *name, bool dst_in
 {
 	struct meta_given given;
 	struct meta_result result;
-	struct meta_at src;
-	struct meta_at dst;
+	struct attr_at src;
+	struct attr_at dst;
 	struct stat src_st;
 	struct stat dst_st;
 
@@ -805,8 +805,8 @@ static void same_as_cp_of_nobody(void **state)
 /* ---- watched call by call */
 
 struct job { /* one meta_copy */
-	struct meta_at src;
-	struct meta_at dst;
+	struct attr_at src;
+	struct attr_at dst;
 	struct stat src_st;
 	const struct meta_given *given;
 	const struct meta_wish *wish;
@@ -1100,8 +1100,8 @@ ssize_t __wrap_fgetxattr(int fd, const char *name, void *value, size_t cap_bytes
 
 static struct meta_result copy_fds(int src_fd, int dst_fd, const struct meta_wish *wish)
 {
-	const struct meta_at src = { .fd = src_fd };
-	const struct meta_at dst = { .fd = dst_fd };
+	const struct attr_at src = { .fd = src_fd };
+	const struct attr_at dst = { .fd = dst_fd };
 	struct stat st = stat_of(src_fd);
 	struct meta_result result;
 
@@ -1290,8 +1290,8 @@ static int as_small_root(int src_fd, int fd)
 {
 	struct meta_wish wish = wish_a;
 	struct stat st = stat_of(src_fd);
-	const struct meta_at src = { .fd = src_fd };
-	const struct meta_at dst = { .fd = fd };
+	const struct attr_at src = { .fd = src_fd };
+	const struct attr_at dst = { .fd = fd };
 	struct meta_result result;
 	int map;
 
