@@ -134,6 +134,33 @@ bool tree_step(struct tree *tree, struct zc_report *report);
 /* Ends the threads and adds what they did to report. */
 void tree_close(struct tree *tree, struct zc_report *report);
 
+/* ---- between tree.c and worker.c */
+
+struct task {
+	struct names *handed; /* names to be copied, ours */
+	bool later;           /* they are of tree->later */
+	bool commit;          /* the worker's group, since there is nothing else to do */
+	struct node *node;    /* else: the directory to be read, or the parent of the one to enter */
+	uint8_t enter;        /* DT_DIR or DT_LNK: enter worker->name below node; 0: read node */
+};
+
+/* 1: there is a task; 0: nothing yet; -1: never again. */
+int tree_take(struct tree *tree, struct worker *worker, struct task *task);
+/* A list without names and room for so many bytes, each name with its type and NUL. NULL: no memory. */
+struct names *names_new(struct node *node, size_t cap_bytes);
+void names_add(struct names *names, uint8_t type, const char *name);
+/* Onto a pile of the tree's, which frees the list. The node's pending counts it already. */
+void tree_push(struct tree *tree, struct names **pile, struct names *names);
+/* Under the lock: wakes or starts a thread, if one is to be had. */
+void tree_more_work(struct tree *tree);
+/* Says so. */
+void tree_no_memory(struct worker *worker);
+/* One task. false: there are none any more. */
+bool worker_step(struct worker *worker);
+/* lane.h's share, of a worker: the next names need no others to be worth a second thread, as long files are
+ * few. */
+bool worker_share(void *arg);
+
 /* ---- for entry.c and small.c */
 
 uint64_t tree_next_id(struct tree *tree);
