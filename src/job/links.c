@@ -14,6 +14,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "target.h"
 #include "zcopy/base.h"
 
 #define PATH_OFF_MAX ((1ull << 56) - 1)
@@ -357,43 +358,14 @@ void links_give_up(struct links *links, const struct stat *st)
 
 int links_make(struct links *links, const char *path, int dir_fd, const char *name)
 {
-	int at_fd = links->dir_fd;
-	int res = 0;
+	const char *last;
+	int fd;
+	int res = target_walk(links->dir_fd, path, O_NOFOLLOW, &fd, &last);
 
-	for (;;) {
-		const char *slash = strchr(path, '/');
-		char part[NAME_MAX + 1];
-		int fd;
-
-		if (slash == path) { /* "a//b" */
-			path++;
-			continue;
-		}
-		if (slash == NULL) {
-			break;
-		}
-		if ((size_t)(slash - path) > NAME_MAX) {
-			res = -ENAMETOOLONG;
-			break;
-		}
-		memcpy(part, path, (size_t)(slash - path));
-		part[slash - path] = '\0';
-		fd = openat(at_fd, part, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-		res = fd < 0 ? -errno : 0;
-		if (at_fd != links->dir_fd) {
-			close(at_fd);
-		}
-		at_fd = fd;
-		if (res < 0) {
-			return res;
-		}
-		path = slash + 1;
+	if (res < 0) {
+		return res;
 	}
-	if (res == 0 && linkat(at_fd, path, dir_fd, name, 0) < 0) {
-		res = -errno;
-	}
-	if (at_fd != links->dir_fd) {
-		close(at_fd);
-	}
+	res = linkat(fd, last, dir_fd, name, 0) < 0 ? -errno : 0;
+	close(fd);
 	return res;
 }

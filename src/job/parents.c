@@ -147,27 +147,9 @@ static int parents_step(struct item *item, size_t len, const char *name, int src
 
 int parents_find(const struct item *item, int *ret_dir_fd)
 {
-	const char *path = item->below;
-	int fd = openat(item->dest_fd, ".", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	const char *last;
 
-	for (;;) {
-		size_t len = strcspn(path, "/");
-		const char *next = path + len + strspn(path + len, "/");
-		char name[NAME_MAX + 1];
-		int below;
-
-		if (fd < 0 || *next == '\0' || len > NAME_MAX) {
-			break;
-		}
-		memcpy(name, path, len);
-		name[len] = '\0';
-		below = openat(fd, name, O_PATH | O_DIRECTORY | O_CLOEXEC);
-		close(fd);
-		fd = below;
-		path = next;
-	}
-	*ret_dir_fd = fd;
-	return fd < 0 ? -ENOENT : 0;
+	return target_walk(item->dest_fd, item->below, 0, ret_dir_fd, &last) < 0 ? -ENOENT : 0;
 }
 
 int parents_make(struct item *item, int *ret_dir_fd)
@@ -183,17 +165,15 @@ int parents_make(struct item *item, int *ret_dir_fd)
 		src_at = openat(AT_FDCWD, "/", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	}
 	for (;;) {
-		size_t len = strcspn(path, "/");
-		const char *next = path + len + strspn(path + len, "/");
 		char name[NAME_MAX + 1];
+		size_t len;
+		const char *next = target_next(path, name, &len);
 		int root_fd = item->parents == NULL && src_at >= 0 ? src_at : -1;
 		int res;
 
-		if (*next == '\0' || len > NAME_MAX) {
+		if (next == NULL || len > NAME_MAX) {
 			break; /* the last component is the item itself */
 		}
-		memcpy(name, path, len);
-		name[len] = '\0';
 		res = parents_step(item, (size_t)(path - item->below) + len, name, src_at, dst_at);
 		if (root_fd >= 0) {
 			close(root_fd);

@@ -171,28 +171,13 @@ static int source_find_path(struct item *item)
 /* A name of a list, component by component below the list's directory; no symlink leads out of it. */
 static int source_find_below(struct item *item)
 {
-	const char *path = item->below;
-	int at_fd = openat(item->base_fd, ".", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	const char *refused = NULL;
-	int res = at_fd < 0 ? -errno : 0;
+	const char *last;
+	int at_fd;
+	int res = target_walk(item->base_fd, item->below, O_NOFOLLOW, &at_fd, &last);
 
-	for (const char *slash; res == 0 && (slash = strchr(path, '/')) != NULL; path = slash + 1) {
-		char name[NAME_MAX + 1];
-		int fd;
-
-		if ((size_t)(slash - path) > NAME_MAX) {
-			res = -ENAMETOOLONG;
-			break;
-		}
-		memcpy(name, path, (size_t)(slash - path));
-		name[slash - path] = '\0';
-		fd = openat(at_fd, name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-		res = fd < 0 ? -errno : 0;
-		close(at_fd);
-		at_fd = fd;
-	}
 	if (res == 0) {
-		res = target_open_in(&item->from, at_fd, path, TARGET_KEEP, &refused);
+		res = target_open_in(&item->from, at_fd, last, TARGET_KEEP, &refused);
 		item->has_from = res == 0;
 	}
 	if (res == 0 && !item->from.exists) {

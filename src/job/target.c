@@ -16,6 +16,44 @@
 
 #define LINKS_MAX 40 /* as the kernel's own limit */
 
+const char *target_next(const char *path, char name[NAME_MAX + 1], size_t *ret_len)
+{
+	size_t len = strcspn(path, "/");
+	const char *next = path + len + strspn(path + len, "/");
+
+	*ret_len = len;
+	if (*next == '\0') {
+		return NULL;
+	}
+	if (len <= NAME_MAX) {
+		memcpy(name, path, len);
+		name[len] = '\0';
+	}
+	return next;
+}
+
+int target_walk(int root_fd, const char *path, int flags, int *ret_fd, const char **ret_last)
+{
+	char name[NAME_MAX + 1];
+	const char *next;
+	size_t len;
+	int at_fd = openat(root_fd, ".", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	int res = at_fd < 0 ? -errno : 0;
+
+	while (at_fd >= 0 && (next = target_next(path, name, &len)) != NULL) {
+		int above_fd = at_fd;
+
+		at_fd =
+		    len > NAME_MAX ? -1 : openat(above_fd, name, O_PATH | O_DIRECTORY | O_CLOEXEC | flags);
+		res = len > NAME_MAX ? -ENAMETOOLONG : at_fd < 0 ? -errno : 0;
+		close(above_fd);
+		path = next;
+	}
+	*ret_fd = at_fd;
+	*ret_last = path;
+	return res;
+}
+
 const char *target_basename(const char *path, size_t *ret_len)
 {
 	size_t end = strlen(path);

@@ -43,6 +43,15 @@ int target_open_at(struct target *ret_target, int dir_fd, const char *name, enum
 int target_follow_link(struct target *target, struct target **ret_link, const char **ret_refused);
 void target_close(struct target *target);
 
+/* Copies path's first component to name, and says where the next begins. NULL: there is no next, and name is
+ * as it was. Slashes at the end are the last component's. *ret_len: of the first; longer than NAME_MAX: not
+ * copied. */
+const char *target_next(const char *path, char name[NAME_MAX + 1], size_t *ret_len);
+/* Opens, by O_PATH and one component at a time, the directory below root_fd (which stays the caller's) that
+ * holds path's last component; flags: O_NOFOLLOW, or 0. *ret_last: that component, within path. 0 or -errno.
+ */
+int target_walk(int root_fd, const char *path, int flags, int *ret_fd, const char **ret_last);
+
 /* The last component of path without trailing slashes: start and length within path. */
 const char *target_basename(const char *path, size_t *ret_len);
 
