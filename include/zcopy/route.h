@@ -65,16 +65,20 @@ static inline void zc_progress_buffered(struct zc_progress *progress, uint64_t b
 
 /* ---- pace.c: --limit. One for all who copy, any number of threads. */
 
+struct zc_kit;
 struct zc_pace {
 	uint64_t bytes_per_second;
-	_Atomic uint64_t due_ns; /* when what was written so far should have been */
+	_Atomic uint64_t due_ns; /* when what was granted so far should have been written */
 };
 void zc_pace_init(struct zc_pace *pace, uint64_t bytes_per_second);
-/* How many of want_bytes may be written now, a multiple of align_bytes (a power of two) unless it is all of
- * them; waits until that is any. 0: zc_stopped(). NULL is no limit. */
-uint64_t zc_pace_step(struct zc_pace *pace, uint64_t want_bytes, uint32_t align_bytes);
-/* They were accepted. NULL is fine. */
-void zc_pace_spend(struct zc_pace *pace, uint64_t bytes);
+/* How many of want_bytes (> 0) kit may write now: waits until it is granted some. Granted bytes are paid for
+ * at once, whoever else asks, and stay kit's until they are spent. A multiple of align_bytes if want_bytes is
+ * one (a power of two); 0: zc_stopped(). Without kit->pace all of them. */
+uint64_t zc_pace_step(struct zc_kit *kit, uint64_t want_bytes, uint32_t align_bytes);
+/* They are written, or on their way. */
+void zc_pace_spend(struct zc_kit *kit, uint64_t bytes);
+/* They were not, after all. */
+void zc_pace_return(struct zc_kit *kit, uint64_t bytes);
 
 /* Where a buffer's way spends its time. */
 enum zc_stage {
@@ -157,6 +161,7 @@ struct zc_kit {
 	uint32_t dst_pipe_bytes;
 	struct zc_progress *progress; /* never NULL                                     */
 	struct zc_pace *pace;         /* NULL: as fast as it goes                       */
+	uint64_t granted_bytes;       /* by pace, to be spent                           */
 	struct zc_fallbacks *fallbacks;
 	const struct zc_probe *probe; /* NULL: the clock is not looked at                       */
 };

@@ -271,7 +271,10 @@ static void trip_write(struct run *run, struct zc_trip *trip)
 		trip_keep_tail(run, trip);
 		return;
 	}
-	len = (uint32_t)zc_pace_step(run->kit->pace, len, align);
+	if (run->kit->pace != NULL) {
+		run_flush(run); /* what was granted before does not wait for this */
+	}
+	len = (uint32_t)zc_pace_step(run->kit, len, align);
 	if (len == 0) {
 		run_fail(run, -ECANCELED, ZC_SIDE_NONE, "write", trip->off_bytes + trip->at_bytes);
 		trip_end(run, trip);
@@ -288,6 +291,7 @@ static void trip_write(struct run *run, struct zc_trip *trip)
 	trip->state = TRIP_WRITING;
 	trip->direct = dst->direct;
 	run->writing++;
+	zc_pace_spend(run->kit, len);
 	if (dst->ops->prep(dst, &trip->req)) {
 		run_write_done(run, trip);
 	} else {
@@ -320,7 +324,7 @@ static void run_write_done(struct run *run, struct zc_trip *trip)
 	trip->at_bytes += done;
 	leg->done_bytes += done;
 	zc_progress_add(run->kit->progress, 0, done);
-	zc_pace_spend(run->kit->pace, done);
+	zc_pace_return(run->kit, trip->req.len_bytes - done);
 	if (trip->req.err < 0 && !run_undirect(run, trip, leg->dst, "write")) {
 		run_fail(run, trip->req.err, ZC_SIDE_DST, "write", trip->off_bytes + trip->at_bytes);
 	}

@@ -11,11 +11,11 @@
 #define KERNEL_STEP_BYTES (64 * ZC_MIB)
 
 /* What is left of the span, at most a step, or what --limit lets pass now: 0 after zc_stopped(). */
-static inline size_t kernel_step(const struct zc_kit *kit, const struct zc_leg *leg)
+static inline size_t kernel_step(struct zc_kit *kit, const struct zc_leg *leg)
 {
 	uint64_t left = leg->span.len_bytes - leg->done_bytes;
 
-	return (size_t)zc_pace_step(kit->pace, zc_min_u64(left, KERNEL_STEP_BYTES), 1);
+	return (size_t)zc_pace_step(kit, zc_min_u64(left, KERNEL_STEP_BYTES), 1);
 }
 
 static inline bool kernel_done(const struct zc_leg *leg)
@@ -39,7 +39,7 @@ static inline void kernel_count(struct zc_kit *kit, struct zc_leg *leg, size_t b
 static inline void kernel_moved(struct zc_kit *kit, struct zc_leg *leg, size_t bytes)
 {
 	kernel_count(kit, leg, bytes);
-	zc_pace_spend(kit->pace, bytes);
+	zc_pace_spend(kit, bytes);
 }
 
 /* "Not me", with what the kernel said; code 0: it moved nothing and called that success. */

@@ -348,7 +348,7 @@ static int writer_write(struct zc_store *store, uint8_t *mem, uint32_t len)
 		struct zc_req req = {
 			.op = ZC_OP_WRITE,
 			.mem = mem + done,
-			.len_bytes = (uint32_t)zc_pace_step(store->kit->pace, len - done, align),
+			.len_bytes = (uint32_t)zc_pace_step(store->kit, len - done, align),
 			.off_bytes = leg->span.off_bytes + leg->done_bytes,
 		};
 
@@ -359,7 +359,7 @@ static int writer_write(struct zc_store *store, uint8_t *mem, uint32_t len)
 		done += req.done_bytes;
 		leg->done_bytes += req.done_bytes;
 		zc_progress_add(store->kit->progress, 0, req.done_bytes);
-		zc_pace_spend(store->kit->pace, req.done_bytes);
+		zc_pace_spend(store->kit, req.done_bytes);
 		if (req.err < 0 && store_undirect(store, dst, req.err)) {
 			store_note_undirect(store, "write");
 		} else if (req.err < 0) {

@@ -14,7 +14,7 @@ took() {
 
 begin 'a limit holds, by every route'
 data 6000000 1 a
-for how in '' --route=buffer --engine=sync --direct=always; do
+for how in '' --route=buffer --engine=sync --direct=always '--route=buffer --engine=sync -j8 --queue-depth=128 --block-size=64K'; do
 	rm -f b
 	# shellcheck disable=SC2086
 	took zcopy $how --reflink=never --limit=10MB a b || { # O_DIRECT may not be had
