@@ -106,7 +106,7 @@ there 'stopped in the middle: nothing stays'
 if helper after; then
 	for when in 3000 8000 15000 25000 40000; do
 		# shellcheck disable=SC2086
-		timeout 20 "$HELPERS/after" $when 2 -- $ZCOPY src new >/dev/null 2>"$T/err"
+		timeout 60 "$HELPERS/after" $when 2 -- $ZCOPY src new >/dev/null 2>"$T/err"
 		if grep -q 'signal 2' "$T/err"; then gone new; else same src new; fi
 		no_temps
 		rm -f new
@@ -187,30 +187,37 @@ else
 	skip 'no strace'
 fi
 
+# changed_meanwhile: $change is done when one of the threads has stopped, and the copy goes on
+changed_meanwhile() {
+	pid=$!
+	await eval "grep -q 'stopped by SIGSTOP' '$T/trace' || ! kill -0 $pid 2>/dev/null"
+	copy=$(sed -n 's/^\([0-9]*\) .*stopped by SIGSTOP.*/\1/p' "$T/trace" | head -1)
+	[ -n "$copy" ] || fail 'it was not stopped'
+	sh -c "$change"
+	# the other thread stops, too
+	while kill -0 $pid 2>/dev/null; do kill -CONT "${copy:-0}" 2>/dev/null || break; sleep 0.02; done
+	wait $pid
+	rc=$?
+	export rc # judge's
+}
+
 there 'the source changes meanwhile: once more, or status 3'
 "$HELPERS/mkfile" dense $size 1 src
 if have strace; then
 	for change in 'truncate -s 5242885 src' 'truncate -s 0 src' 'printf more >>src'; do
 		"$HELPERS/mkfile" dense $size 1 src
 		rm -f new
-		traced pread64:delay_enter=200000:when=30+8 src new >/dev/null 2>"$T/err" &
-		pid=$!
-		sleep 0.4
-		sh -c "$change"
-		wait $pid
-		rc=$?
+		: >"$T/trace"
+		traced pread64:signal=STOP:when=30 src new >/dev/null 2>"$T/err" &
+		changed_meanwhile
 		# ext4 sets the time of a file that is cut twice, before and after its pages go: that may be two changes
 		judge '0|3' "$change"
 		same src new
 		"$HELPERS/mkfile" dense $size 1 src
 		rm -f new
-		traced pread64:delay_enter=200000:when=30+8 --on-change=warn src new 2>"$T/err" &
-		pid=$!
-		sleep 0.4
-		sh -c "$change"
-		wait $pid
-		rc=$? # judge's
-		export rc
+		: >"$T/trace"
+		traced pread64:signal=STOP:when=30 --on-change=warn src new 2>"$T/err" &
+		changed_meanwhile
 		judge 3 "$change"
 		[ "$(stat -c %s new)" -le $((size + 4)) ] || fail "$(stat -c %s new) bytes"
 	done

@@ -46,15 +46,11 @@ stop_after() {
 	call=$1
 	shift 2
 	: >"$T/stop.log"
-	timeout 40 strace -f -qq -o "$T/stop.log" -e trace="$call" -e "inject=$call:signal=STOP:when=$AT" "$ZCOPY" "$@" \
+	timeout 120 strace -f -qq -o "$T/stop.log" -e trace="$call" -e "inject=$call:signal=STOP:when=$AT" "$ZCOPY" "$@" \
 		>"$T/out" 2>"$T/err" </dev/null &
 	tracer=$!
-	waited=0
-	until grep -q 'stopped by SIGSTOP' "$T/stop.log"; do
-		waited=$((waited + 1))
-		[ $waited -lt 500 ] || { fail 'it never stopped'; return 1; }
-		sleep 0.02
-	done
+	await eval "grep -q 'stopped by SIGSTOP' '$T/stop.log' || ! kill -0 $tracer 2>/dev/null"
+	grep -q 'stopped by SIGSTOP' "$T/stop.log" || { fail 'it never stopped'; return 1; }
 }
 
 go_on() {
@@ -71,7 +67,7 @@ inject() {
 	find_call "$@" || { fail "no $1 that matches $2"; return 1; }
 	call=$1
 	shift 2
-	timeout 30 strace -f -qq -o "$T/inject.log" -e trace="$call" -e signal=none -e "inject=$call:$fault:when=$AT" \
+	timeout 60 strace -f -qq -o "$T/inject.log" -e trace="$call" -e signal=none -e "inject=$call:$fault:when=$AT" \
 		"$ZCOPY" "$@" >"$T/out" 2>"$T/err" </dev/null
 	rc=$?
 }

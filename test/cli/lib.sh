@@ -144,6 +144,13 @@ await() {
 	done
 }
 
+# pipe_full FIFO: it takes nothing more
+pipe_full() {
+	"$PYTHON" -c 'import os, select, sys
+fd = os.open(sys.argv[1], os.O_WRONLY | os.O_NONBLOCK)
+sys.exit(bool(select.select([], [fd], [], 0)[1]))' "$1"
+}
+
 # As somebody without rights; ends the case as skipped where that cannot be had.
 as_nobody() { setpriv --reuid=65534 --regid=65534 --clear-groups --inh-caps=-all "$@"; }
 can_be_nobody() {
@@ -188,11 +195,7 @@ fuse() {
 	shift 2
 	mkdir -p "$back" "$dir"
 	"$HELPERS/fuse_fs" "$@" "$back" "$dir" >/dev/null 2>&1 &
-	waited=0
-	until mountpoint -q "$dir"; do
-		waited=$((waited + 1))
-		[ $waited -lt 100 ] || return 1
-		sleep 0.02
-	done
+	await eval "mountpoint -q '$dir' || ! kill -0 $! 2>/dev/null"
+	mountpoint -q "$dir" || return 1
 	MOUNTS="$dir $MOUNTS"
 }

@@ -93,17 +93,10 @@ gone d
 begin 'policies: a slow one is waited for, left out, or given up'
 data 3000001 1 a
 mkfifo p
-# nothing is read of p before it is full
-cat >full.py <<'P'
-import os, select, time
-fd = os.open("/proc/self/fd/0", os.O_WRONLY | os.O_NONBLOCK)
-while select.select([], [fd], [], 0)[1]:
-    time.sleep(0.01)
-P
-# nor before the copy has ended: one that waits for it does not end
+# nothing is read of p before the copy has ended: one that waits for it does not end
 after_end() { await [ -e ended ] && wc -c; }
 for how in '' '--hash=crc32c -q'; do
-	{ "$PYTHON" full.py && wc -c; } <p >got &
+	{ await pipe_full p && wc -c; } <p >got &
 	# shellcheck disable=SC2086,SC2002
 	cat a | zcopy $how --report=r --tee=p - null: || fail "$how: exit $?"
 	wait

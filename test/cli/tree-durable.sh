@@ -190,7 +190,7 @@ for i in 1 2 3 4 5 6 7 8; do
 done
 if ready; then
 	for from in 22 26 30 34 37 40 43 46 50; do
-		timeout -s KILL 20 strace -qq -f -o /dev/null -e trace=openat -e "inject=openat:error=EIO:when=$from+" \
+		timeout -s KILL 60 strace -qq -f -o /dev/null -e trace=openat -e "inject=openat:error=EIO:when=$from+" \
 			"$ZCOPY" -a -j1 --durability=data -T src m/dst >/dev/null 2>&1
 		rc=$?
 		judge '0|1|127' "all openat from number $from on"
@@ -208,7 +208,7 @@ for i in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do
 done
 place || :
 for jobs in 1 2 4; do
-	expect 0 timeout 20 $ZCOPY -a -j$jobs --durability=data -T src m/dst
+	expect 0 timeout 60 $ZCOPY -a -j$jobs --durability=data -T src m/dst
 	faithful src m/dst
 	rm -rf m/dst
 done
@@ -225,18 +225,17 @@ if ready; then
 		ln m/src/d$i/a m/src/d$i/b
 		ln m/src/large m/src/d$i/slow2
 	done
-	# shellcheck disable=SC2046 # words
+	# shellcheck disable=SC2046,SC2016 # words
 	strace -qq -f -o /dev/null $(find "$PWD/m/src" -size +100k -printf '-P %p ') -e trace=copy_file_range \
-		-e inject=copy_file_range:delay_enter=4000000:when=1 \
-		"$ZCOPY" -a -j2 --durability=data --route=cfr -T m/src m/dst 2>err &
-	for try in $(seq 30); do
-		sleep 0.1
-		# whoever copies the large one has the rest of a directory with it
-		[ "$(find m/dst -name "[ab]" 2>/dev/null | wc -l)" -lt 6 ] || break
-	done
-	[ "$try" -lt 30 ] || fail "only $(find m/dst -name "[ab]" | wc -l) names are there"
+		-e inject=copy_file_range:delay_enter=600000000:when=1 \
+		sh -c '"$@" 2>err; echo $? >status' sh "$ZCOPY" -a -j2 --durability=data --route=cfr -T m/src m/dst &
+	# whoever copies the large one has the rest of a directory with it
+	await eval '[ "$(find m/dst -name "[ab]" 2>/dev/null | wc -l)" -ge 6 ]' ||
+		fail "only $(find m/dst -name "[ab]" | wc -l) names are there"
 	[ "$(find m/dst -name 'slow*' -o -name large | wc -l)" -eq 0 ] || fail 'the large one was not slow'
-	wait $!
+	kill -9 $! # what strace held back goes on
+	await [ -s status ]
+	equal "$(cat status)" 0 'exit'
 	faithful m/src m/dst
 fi
 done_testing

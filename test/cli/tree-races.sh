@@ -233,17 +233,18 @@ if [ -n "$slow" ]; then
 	second=$(find src -mindepth 1 -type d | tail -1)
 	echo 'the first' >"$first/a" && ln "$first/a" aside/a
 	old=$(inode_of aside/a)
-	strace -qq -f -o /dev/null -e trace=getdents64 -e inject=getdents64:delay_enter=300000 $ZCOPY -a -j1 src dst &
-	waited=0
-	until [ -e "dst/${first#*/}/a" ] || [ $waited -gt 200 ]; do
-		waited=$((waited + 1))
-		sleep 0.02
-	done
+	# stopped when the second is open and not yet read
+	: >calls
+	strace -qq -f -o calls -P "$PWD/dst/${second#*/}" -e trace=newfstatat,fstat \
+		-e inject=newfstatat,fstat:signal=STOP:when=1 $ZCOPY -a -j1 src dst 2>"$T/err" &
+	await eval "grep -q 'stopped by SIGSTOP' calls || ! kill -0 $! 2>/dev/null"
+	[ -e "dst/${first#*/}/a" ] || fail 'the first is not copied yet'
 	rm "$first/a" aside/a
 	for i in 1 2 3; do
 		echo "another $i" >"$second/c$i" && ln "$second/c$i" "aside/c$i"
 		[ "$(inode_of "aside/c$i")" != "$old" ] || echo "the number $old is used again"
 	done
+	kill -CONT "$(sed -n 's/^\([0-9]*\) .*stopped by SIGSTOP.*/\1/p' calls | head -1)"
 	wait $!
 	equal $? 0 'exit'
 	for i in 1 2 3; do same "$second/c$i" "dst/${second#*/}/c$i"; done
