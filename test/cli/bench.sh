@@ -79,7 +79,7 @@ mkdir d
 # shellcheck disable=SC2086 # the process itself, no shell around it
 $ZCOPY bench --size=4M --runs=1000 copy d --report=r >"$T/out" 2>"$T/err" &
 pid=$!
-sleep 0.5
+await eval '[ -n "$(ls -A d)" ]'
 kill -TERM $pid
 wait $pid 2>/dev/null
 rc=$?
@@ -92,7 +92,7 @@ mkdir d
 # shellcheck disable=SC2086
 $ZCOPY bench --size=4M --runs=1000 read d >"$T/out" 2>"$T/err" &
 pid=$!
-sleep 0.5
+await eval "ls -l /proc/$pid/fd | grep -q '$PWD/d/'"
 kill -KILL $pid
 wait $pid 2>/dev/null
 gone d/*

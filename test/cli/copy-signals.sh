@@ -8,7 +8,7 @@ dies() {
 	signal=$1 when=$2
 	shift 2
 	# shellcheck disable=SC2086
-	timeout 20 "$HELPERS/after" "$when" "$signal" -- $ZCOPY "$@" >"$T/out" 2>"$T/err"
+	timeout 60 "$HELPERS/after" "$when" "$signal" -- $ZCOPY "$@" >"$T/out" 2>"$T/err"
 	says "^after: signal $signal$"
 }
 
@@ -22,13 +22,13 @@ for signal in 2 15 1; do
 	begin "signal $signal while the source has nothing to say"
 	data 100000 1 a && data 50 2 old && cp old keep && mkfifo p
 	for how in '' --engine=sync --route=buffer; do
-		sleep 2 >p &
+		sleep 600 >p &
 		holder=$!
 		# shellcheck disable=SC2086
 		dies $signal 150000 $how - new <p
 		release
 		gone new
-		{ cat a && exec sleep 2; } >p &
+		{ cat a && exec sleep 600; } >p &
 		holder=$!
 		# shellcheck disable=SC2086
 		dies $signal 150000 $how - old <p
@@ -42,10 +42,10 @@ begin 'while the sink takes nothing more'
 mkfifo p
 for how in '' --engine=sync --route=buffer; do
 	# shellcheck disable=SC2217 # it only holds the other end open
-	sleep 2 <p &
+	sleep 600 <p &
 	holder=$!
 	# shellcheck disable=SC2086
-	timeout 20 "$HELPERS/after" 150000 15 -- $ZCOPY $how zero:1G - >p 2>"$T/err"
+	timeout 60 "$HELPERS/after" 150000 15 -- $ZCOPY $how zero:1G - >p 2>"$T/err"
 	says '^after: signal 15$'
 	release
 done

@@ -23,7 +23,7 @@ for how in '' --route=buffer --engine=sync --direct=always '--route=buffer --eng
 	}
 	same a b
 	[ "$took" -ge 55 ] || fail "$how: 6 MB at 10 MB/s took $took hundredths of a second"
-	[ "$took" -le 300 ] || fail "$how: $took hundredths of a second: too slow"
+	[ "$took" -le 6000 ] || fail "$how: $took hundredths of a second: too slow"
 done
 # shellcheck disable=SC2002
 took sh -c "cat a | $ZCOPY --limit=10MB - - | cmp - a" || fail 'the bytes of a pipe'
@@ -72,7 +72,7 @@ done
 # shellcheck disable=SC2002
 cat a | zcopy --expect-size=100000 - c || fail "exit $?"
 same a c
-expect 4 sh -c "yes | timeout 20 $ZCOPY --expect-size=5M - new"
+expect 4 sh -c "yes | timeout 60 $ZCOPY --expect-size=5M - new"
 says 'more than the expected 5242880'
 gone new
 : | zcopy --expect-size=0 - d || fail "nothing expected: exit $?"
@@ -132,8 +132,7 @@ for how in '' --sparse=never; do
 	# shellcheck disable=SC2086
 	zcopy $how --stable --report=r a - >p &
 	exec 5<p
-	i=0 # the pipe takes what fits
-	while [ $i -lt 20 ] && [ -d /proc/$! ]; do sleep 0.02 && i=$((i + 1)); done
+	await eval "pipe_full p || ! kill -0 $! 2>/dev/null" # it takes what fits
 	data 200000 2 b && dd if=b of=a conv=notrunc bs=4096 count=8 2>/dev/null
 	head -c 4096 <&5 >got
 	cat <&5 >/dev/null
@@ -146,11 +145,8 @@ for how in '' --sparse=never; do
 	cp keep a
 done
 
-# asked PATTERN: SIGUSR1 until err has it, for some seconds
-asked() {
-	i=0
-	until sleep 0.05 && kill -USR1 $pid && grep -q "$1" err || [ $i -gt 100 ]; do i=$((i + 1)); done
-}
+# asked PATTERN: SIGUSR1 until err has it
+asked() { await eval "sleep 0.05 && kill -USR1 $pid && grep -q '$1' err"; }
 
 begin 'SIGUSR1 says how far it is and whom it waits for, and changes nothing'
 data 3000000 1 a
@@ -176,9 +172,11 @@ for how in '' --route=buffer --engine=sync; do
 done
 
 begin 'progress names the side that is waited for'
-{ sleep 1.2 && echo; } | zcopy --progress=json - - 2>err >/dev/null
+: >err
+{ await grep -q '"waiting_for":"producer"' err && echo; } | zcopy --progress=json - - 2>err >/dev/null
 says '"waiting_for":"producer"' err
-zcopy --progress=json zero:8M - 2>err | { sleep 1.2 && cat >/dev/null; }
+: >err
+zcopy --progress=json zero:8M - 2>err | { await grep -q '"waiting_for":"consumer"' err && cat >/dev/null; }
 says '"waiting_for":"consumer"' err
 
 done_testing

@@ -79,7 +79,7 @@ sys.exit(proc.wait())
 P
 for how in '' --route=buffer --buffer=1M; do
 	# shellcheck disable=SC2086
-	expect 1 timeout 20 "$PYTHON" reset.py "$ZCOPY" $how - -
+	expect 1 timeout 60 "$PYTHON" reset.py "$ZCOPY" $how - -
 	says '^zcopy: -: cannot read at byte 5000: Connection reset'
 done
 
@@ -129,7 +129,7 @@ P
 data 1000003 1 a
 for how in '' --route=buffer --engine=sync --buffer=256K; do
 	# shellcheck disable=SC2086
-	expect 0 timeout 30 "$PYTHON" ends.py "$ZCOPY" $how
+	expect 0 timeout 60 "$PYTHON" ends.py "$ZCOPY" $how
 done
 cat >term.py <<'P'
 import os, pty, subprocess, sys, tty
@@ -157,7 +157,7 @@ assert proc.stdout.read(8) == b"one\ntwo\n"
 os.write(main, b"\x04")
 assert proc.stdout.read() == b"" and proc.wait() == 0, "from a terminal"
 P
-expect 0 timeout 30 "$PYTHON" term.py "$ZCOPY"
+expect 0 timeout 60 "$PYTHON" term.py "$ZCOPY"
 cat >event.py <<'P'
 # an eventfd takes 8 bytes at a time, no more and no less; a timerfd gives as many
 import ctypes, os, struct, subprocess, sys
@@ -169,7 +169,7 @@ assert struct.unpack("<Q", proc.stdout.read(8))[0] == 5
 proc.terminate()  # it has no end
 proc.wait()
 event = libc.eventfd(0, 0)
-subprocess.run(zcopy + ["-", f"/dev/fd/{event}"], input=struct.pack("<Q", 7), pass_fds=[event], check=True, timeout=20)
+subprocess.run(zcopy + ["-", f"/dev/fd/{event}"], input=struct.pack("<Q", 7), pass_fds=[event], check=True, timeout=60)
 assert struct.unpack("<Q", os.read(event, 8))[0] == 7
 P
 expect '0|1' timeout 60 "$PYTHON" event.py "$ZCOPY"

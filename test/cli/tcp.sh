@@ -9,13 +9,13 @@ have "$PYTHON" && "$PYTHON" -c 'import socket; socket.socket().bind(("127.0.0.1"
 # A peer that is not told that all is over would wait for ever.
 zcopy() {
 	# shellcheck disable=SC2086
-	timeout 20 $ZCOPY "$@"
+	timeout 60 $ZCOPY "$@"
 }
 
 # port FILE: waits for the line that names it.
 port() {
 	waited=0 number=''
-	while [ -z "$number" ] && [ $waited -lt 500 ]; do
+	while [ -z "$number" ] && [ $waited -lt 6000 ]; do
 		waited=$((waited + 1))
 		number=$(sed -n 's/.*listening on .*:\([0-9][0-9]*\)$/\1/p' "$1")
 		[ -n "$number" ] || sleep 0.01
@@ -52,9 +52,9 @@ peer() {
 		    peer.close()
 		elif mode == "give-and-stop":
 		    peer.sendall(b"x" * 1000)
-		    time.sleep(5)
+		    time.sleep(600)
 		elif mode == "stop":
-		    time.sleep(5)
+		    time.sleep(600)
 		elif mode == "talk":           # talks itself, then takes everything
 		    peer.sendall(b"welcome\n" * 100)
 		    with open(sys.argv[2], "wb") as out:
@@ -81,7 +81,7 @@ peer() {
 server() {
 	: >server.err
 	# shellcheck disable=SC2086
-	timeout 20 $ZCOPY "$@" 2>server.err >/dev/null &
+	timeout 60 $ZCOPY "$@" 2>server.err >/dev/null &
 	SERVER=$!
 	PORT=$(port server.err)
 }
@@ -129,7 +129,7 @@ begin 'pipes at both ends'
 data 5000001 4 a
 : >server.err
 # shellcheck disable=SC2086
-timeout 20 $ZCOPY tcp-listen://:0 - 2>server.err | cat >out &
+timeout 60 $ZCOPY tcp-listen://:0 - 2>server.err | cat >out &
 SERVER=$!
 PORT=$(port server.err)
 # shellcheck disable=SC2002
@@ -143,7 +143,7 @@ server tcp-listen://:0 out
 last=$SERVER
 : >middle.err
 # shellcheck disable=SC2086
-timeout 20 $ZCOPY tcp-listen://:0 "tcp://127.0.0.1:$PORT" 2>middle.err &
+timeout 60 $ZCOPY tcp-listen://:0 "tcp://127.0.0.1:$PORT" 2>middle.err &
 middle=$!
 expect 0 zcopy a "tcp://127.0.0.1:$(port middle.err)"
 wait $middle || fail "the middle: exit $?: $(cat middle.err)"
@@ -236,20 +236,20 @@ begin '--io-timeout does not mean slow ends'
 server tcp-listen://:0 out
 {
 	printf a
-	sleep 0.5
+	sleep 3.5
 	printf b
-} | expect 0 zcopy --io-timeout=200ms - "tcp://127.0.0.1:$PORT"
+} | expect 0 zcopy --io-timeout=3s - "tcp://127.0.0.1:$PORT"
 ended 0
 equal "$(cat out)" ab bytes
 
 begin 'a signal while it waits'
 if helper after; then
 	# shellcheck disable=SC2086
-	expect 130 timeout 20 "$HELPERS/after" 200000 2 -- $ZCOPY tcp-listen://:0 out
+	expect 130 timeout 60 "$HELPERS/after" 200000 2 -- $ZCOPY tcp-listen://:0 out
 	says 'after: signal 2'
 	peer stop
 	# shellcheck disable=SC2086
-	expect 130 timeout 20 "$HELPERS/after" 200000 2 -- $ZCOPY "tcp://127.0.0.1:$PORT" out
+	expect 130 timeout 60 "$HELPERS/after" 200000 2 -- $ZCOPY "tcp://127.0.0.1:$PORT" out
 	gone out
 	kill $PEER
 else
