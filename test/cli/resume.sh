@@ -80,7 +80,8 @@ for way in '' --route=cfr --engine=sync --route=buffer --sparse=always '--verify
 		random=$(((random * 1103515245 + 12345) % 2147483648))
 		rm -f d
 		"$HELPERS/after" $((span * (random / 65536) / 32768)) 9 -- $ZCOPY --resume $way "$src" d 2>"$T/err"
-		! grep -q 'signal 9' "$T/err" || hit=$((hit + 1))
+		# one that has ended is quicker now than when it was measured
+		if grep -q 'signal 9' "$T/err"; then hit=$((hit + 1)); else span=$((span * 9 / 10)); fi
 		[ ! -e d ] || same "$src" d
 		expect 0 zcopy --resume --report=r $way "$src" d
 		same "$src" d

@@ -64,7 +64,7 @@ rounds=0
 while :; do
 	rounds=$((rounds + 1))
 	# shellcheck disable=SC2086
-	timeout -s INT -k 5 "0.0$((rounds % 9 + 1))" $ZCOPY -a -T --resume s d 2>/dev/null
+	timeout -s INT -k 60 "0.0$((rounds % 9 + 1))" $ZCOPY -a -T --resume s d 2>/dev/null
 	rc=$?
 	[ "$rc" -ne 124 ] || rc=130
 	find d -type f ! -name '.zcopy-*' 2>/dev/null | while read -r file; do
