@@ -69,15 +69,15 @@ if helper nonblock; then
 		case $how in *splice) no_splice && continue ;; esac
 		# shellcheck disable=SC2086
 		{ head -c 100000 a && sleep 0.05 && tail -c +100001 a; } |
-			timeout 30 "$HELPERS/nonblock" 0 1 -- $ZCOPY $how - - |
+			timeout 60 "$HELPERS/nonblock" 0 1 -- $ZCOPY $how - - |
 			{ sleep 0.1 && head -c 70000 && sleep 0.05 && cat; } >out
 		same a out
 	done
 	# shellcheck disable=SC2002,SC2086
-	cat a | timeout 30 "$HELPERS/nonblock" 0 -- $ZCOPY - b || fail "exit $?"
+	cat a | timeout 60 "$HELPERS/nonblock" 0 -- $ZCOPY - b || fail "exit $?"
 	same a b
 	# shellcheck disable=SC2086
-	timeout 30 "$HELPERS/nonblock" 1 -- $ZCOPY a - | { sleep 0.1 && cat; } >out
+	timeout 60 "$HELPERS/nonblock" 1 -- $ZCOPY a - | { sleep 0.1 && cat; } >out
 	same a out
 else
 	skip 'no helper'

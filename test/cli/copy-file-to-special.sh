@@ -33,7 +33,7 @@ equal "$(inode_of out)" "$before" inode
 begin 'a FIFO with a reader'
 data 300000 1 a && mkfifo p
 cat p >out &
-expect 0 timeout 20 sh -c "$ZCOPY a p"
+expect 0 timeout 60 sh -c "$ZCOPY a p"
 wait $!
 same a out
 [ -p p ] || fail 'the FIFO is gone'
@@ -44,7 +44,7 @@ data 300000 1 a && mkfifo p
 	sleep 0.1
 	cat a
 } >p &
-expect 0 timeout 20 sh -c "$ZCOPY p out"
+expect 0 timeout 60 sh -c "$ZCOPY p out"
 wait $!
 same a out
 
@@ -53,7 +53,7 @@ data 300000 1 a && mkfifo p q
 cat a >p &
 cat q >out &
 reader=$!
-expect 0 timeout 20 sh -c "$ZCOPY p q"
+expect 0 timeout 60 sh -c "$ZCOPY p q"
 wait $reader
 same a out
 
@@ -61,7 +61,7 @@ begin 'a FIFO nobody writes to: interruptible'
 mkfifo p
 if helper after; then
 	# shellcheck disable=SC2086
-	expect 130 timeout 20 "$HELPERS/after" 200000 2 -- $ZCOPY p out
+	expect 130 timeout 60 "$HELPERS/after" 200000 2 -- $ZCOPY p out
 	says 'after: signal 2'
 	gone out
 else

@@ -18,7 +18,7 @@ done
 begin 'a long one, in many short reads'
 if [ -r /proc/kallsyms ] && cat /proc/kallsyms >want 2>/dev/null && [ -s want ]; then
 	# such a file is walked anew for each read that does not follow the one before: many at once take ages
-	expect 0 timeout 20 sh -c "$ZCOPY /proc/kallsyms b"
+	expect 0 timeout 60 sh -c "$ZCOPY /proc/kallsyms b"
 	same b want
 	rm b
 	expect 0 zcopy --route=buffer --engine=sync /proc/kallsyms b

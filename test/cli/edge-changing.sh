@@ -218,7 +218,7 @@ P
 	for how in '' "$through" --reflink=never; do
 		rm -f b
 		# shellcheck disable=SC2086
-		expect '0|3' timeout 20 "$ZCOPY" $how a b
+		expect '0|3' timeout 60 "$ZCOPY" $how a b
 		equal "$("$PYTHON" -c '
 a, b = open("before", "rb").read(), open("b", "rb").read()
 print(len(a) == len(b) and all(x ^ y == 0 or (x ^ y == 1 and i % 4096 == 0) for i, (x, y) in enumerate(zip(a, b)) if x != y))')" \

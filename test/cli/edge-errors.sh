@@ -122,7 +122,7 @@ tree && mkdir -p s/1d/2/3/4/5/6/7/8 && data 10 1 s/1d/2/3/4/5/6/7/8/f
 for limit in 32 20; do
 	for how in -j1 -j4 "-j4 $through"; do
 		rm -rf d
-		expect 0 timeout 20 sh -c "ulimit -n $limit; exec $ZCOPY -a $how s d"
+		expect 0 timeout 60 sh -c "ulimit -n $limit; exec $ZCOPY -a $how s d"
 		expect 0 diff -r s d
 	done
 done
@@ -151,10 +151,10 @@ os.execvp(sys.argv[1], sys.argv[1:])
 P
 	for how in '' "$through" -j4; do
 		rm -rf d
-		expect 0 timeout 20 "$PYTHON" many.py $ZCOPY -a $how s d
+		expect 0 timeout 60 "$PYTHON" many.py $ZCOPY -a $how s d
 		expect 0 diff -r s d
 	done
-	cat s/3 | timeout 20 "$PYTHON" many.py $ZCOPY - - | cmp - s/3 || fail 'pipe to pipe'
+	cat s/3 | timeout 60 "$PYTHON" many.py $ZCOPY - - | cmp - s/3 || fail 'pipe to pipe'
 else
 	skip 'no python'
 fi
@@ -179,7 +179,7 @@ for limit in 'v 200000' 'l 0' 'u 1'; do
 	[ -z "${ZC_LAUNCHED:-}" ] || continue
 	for how in '' "$through" -j4; do
 		rm -rf d
-		expect 0 timeout 20 sh -c "ulimit -$limit 2>/dev/null; exec $ZCOPY -a $how s d"
+		expect 0 timeout 60 sh -c "ulimit -$limit 2>/dev/null; exec $ZCOPY -a $how s d"
 		expect 0 diff -r s d
 	done
 done
@@ -233,13 +233,13 @@ for stop in signal.SIGTSTP, signal.SIGSTOP:
         p.send_signal(signal.SIGCONT)
     p.stdin.write(b"y" * 50000)
     p.stdin.close()
-    print(p.wait(20), open("out", "rb").read() == b"x" * 50000 + b"y" * 50000)
+    print(p.wait(60), open("out", "rb").read() == b"x" * 50000 + b"y" * 50000)
 # a reader that never reads, and a writer that never writes: the first signal need not be waited for
 p = start("-", "new")
 time.sleep(0.3)
 p.send_signal(signal.SIGINT)
 p.send_signal(signal.SIGINT)
-print(p.wait(20), os.path.exists("new"))
+print(p.wait(60), os.path.exists("new"))
 P
 	expect 0 timeout 60 "$PYTHON" keys.py "$ZCOPY"
 	equal "$(tr '\n' ' ' <"$T/out")" '0 True 0 True -2 False ' 'ends'

@@ -48,7 +48,7 @@ fi
 begin '15 a file that ends at the last byte there can be'
 if mounted tmpfs "$PWD/m" size=64m && truncate -s 9223372036854771712 m/a 2>/dev/null; then
 	printf x | dd of=m/a bs=1 seek=9000000000000000000 conv=notrunc status=none
-	expect 0 timeout 20 "$ZCOPY" m/a m/b
+	expect 0 timeout 60 "$ZCOPY" m/a m/b
 	equal "$(stat -c %s m/b)" 9223372036854771712 size
 	equal "$(dd if=m/b bs=1 skip=9000000000000000000 count=2 status=none | od -An -c | tr -d ' ')" 'x\0' byte
 	inject_all error=EFBIG copy_file_range --route=cfr m/a m/c
@@ -248,7 +248,7 @@ data 300000 1 a
 if helper nonblock; then
 	for how in '' '--route=buffer --engine=sync' --route=splice; do
 		# shellcheck disable=SC2086
-		timeout 20 "$HELPERS/nonblock" 1 -- strace -f -qq -o "$T/inject.log" -e trace=write,splice,sendfile,poll,ppoll \
+		timeout 60 "$HELPERS/nonblock" 1 -- strace -f -qq -o "$T/inject.log" -e trace=write,splice,sendfile,poll,ppoll \
 			"$ZCOPY" $how a - | { sleep 0.4 && cat; } >out
 		same a out
 		[ "$(calls EAGAIN)" -lt 40 ] || fail "EAGAIN $(calls EAGAIN) times, $how"

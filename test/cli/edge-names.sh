@@ -22,13 +22,13 @@ P
 	for how in -j1 -j4; do
 		for limit in 1024 24; do
 			rm -rf d
-			expect 0 timeout 20 sh -c "ulimit -n $limit; exec $ZCOPY -a $how s d"
+			expect 0 timeout 60 sh -c "ulimit -n $limit; exec $ZCOPY -a $how s d"
 			equal "$(find d -name bottom -printf x)" x 'the bottom'
 			equal "$(find d -type d -printf x | wc -c)" 401 directories
 		done
 	done
 	# onto itself, where there is a limit for names that are longer than that
-	expect 0 timeout 20 $ZCOPY -aT s d
+	expect 0 timeout 60 $ZCOPY -aT s d
 	rm -rf s d
 	long=$(printf '%255s' '' | tr ' ' n)
 	mkdir -p s/$long && data 10 1 s/$long/$long && ln -s $long s/$long/l
@@ -88,7 +88,7 @@ for lie in none files dup ghost loop; do
 		loop) want=1 ;;
 		*) want='0|1' ;;
 		esac
-		expect $want timeout 20 sh -c "$ZCOPY -a -j4 m-$lie/s d"
+		expect $want timeout 60 sh -c "$ZCOPY -a -j4 m-$lie/s d"
 		same back-$lie/s/again d/again
 		[ $lie = loop ] || expect 0 diff -r --no-dereference back-$lie/s d
 		case $lie in none | files) equal "$(stat -c %h d/a)" 2 links ;; esac
@@ -106,13 +106,13 @@ for lie in long longer; do
 		ls m-$lie/s >/dev/null 2>&1 || continue # an old kernel
 		rm -rf new d
 		cp -a back-$lie/s new
-		expect 1 timeout 20 sh -c "$ZCOPY -a -j2 m-$lie/s d"
+		expect 1 timeout 60 sh -c "$ZCOPY -a -j2 m-$lie/s d"
 		says 'nnn: cannot open: File name too long'
 		equal "$(grep -vc 'File name too long' "$T/err")" 0 'other errors'
 		expect 0 diff -r back-$lie/s d
 		for pair in "m-$lie/s new" "new m-$lie/s"; do
 			# shellcheck disable=SC2086
-			expect 1 timeout 20 $ZCOPY verify $pair
+			expect 1 timeout 60 $ZCOPY verify $pair
 			says 'nnn: cannot open: File name too long'
 			equal "$(grep -vc 'File name too long' "$T/err")" 0 "other errors of verify $pair"
 		done
@@ -146,7 +146,7 @@ fi
 # once it has happened, the next would copy the copies
 into_itself() {
 	[ "$FAILED" -eq "$good" ] || return
-	expect 9 timeout 20 $ZCOPY "$@"
+	expect 9 timeout 60 $ZCOPY "$@"
 	says 'cannot copy a directory.*into itself\|is the same file'
 	equal "$(find . -xdev -printf x | wc -c)" "$before" "names after $*"
 }
@@ -173,7 +173,7 @@ if is_root && mkdir bind && mount --bind s/sub bind 2>/dev/null; then
 	into_itself -a s/sub bind
 	into_itself -a s/sub bind/new
 	# seen only when the walk gets there, as by cp: what is copied ends there
-	expect 9 timeout 20 $ZCOPY -a s bind/new
+	expect 9 timeout 60 $ZCOPY -a s bind/new
 	says 'cannot copy a directory.*into itself'
 	gone s/sub/new/sub/new
 else
@@ -311,7 +311,7 @@ expect 0 zcopy -rH operand d2
 [ -L d2/tofile ] || fail '-H follows links of the tree'
 expect 0 zcopy -rP operand d3
 equal "$(readlink d3)" s 'the operand with -P'
-expect '1|9' timeout 20 $ZCOPY -rL operand d4
+expect '1|9' timeout 60 $ZCOPY -rL operand d4
 says 'dang'
 says 'up'
 [ ! -L d4/tofile ] || fail '-L makes a link'

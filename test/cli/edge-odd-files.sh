@@ -4,7 +4,7 @@
 . "${0%/*}/edge-lib.sh"
 
 begin '31 /proc and /sys in a tree: read to their end'
-expect '0|1|3' timeout 20 sh -c "$ZCOPY -r /proc/self/net/ net" # some may not be read
+expect '0|1|3' timeout 60 sh -c "$ZCOPY -r /proc/self/net/ net" # some may not be read
 if [ -r /proc/net/dev ]; then
 	mkdir s && ln -s /proc/version s/version && ln -s /proc/filesystems s/filesystems
 	expect 0 zcopy -rL s d
@@ -38,7 +38,7 @@ specials() {
 for how in -r -a -rp; do
 	begin "32 and 33 FIFOs, sockets and devices of a tree are made anew, never opened: $how"
 	specials
-	expect 0 timeout 10 sh -c "$ZCOPY $how s d"
+	expect 0 timeout 60 sh -c "$ZCOPY $how s d"
 	for name in fifo sock null blk; do
 		[ ! -e s/$name ] || equal "$(stat -c '%F %t %T' d/$name)" "$(stat -c '%F %t %T' s/$name)" $name
 	done
@@ -49,7 +49,7 @@ mkdir s && mkfifo s/fifo
 if is_root; then mknod s/null c 1 3; fi
 data 300000 1 a
 cat a >s/fifo &
-expect 0 timeout 10 sh -c "$ZCOPY -r --copy-contents s d"
+expect 0 timeout 60 sh -c "$ZCOPY -r --copy-contents s d"
 wait $!
 same a d/fifo
 if [ -e s/null ]; then
@@ -58,7 +58,7 @@ if [ -e s/null ]; then
 fi
 begin '32 a FIFO of a tree that becomes a regular file, and the other way round'
 mkdir s d && mkfifo s/x d/y && data 1000 1 s/y && data 1000 2 d/x
-expect 0 timeout 10 sh -c "$ZCOPY -aT s d"
+expect 0 timeout 60 sh -c "$ZCOPY -aT s d"
 [ -p d/x ] || fail 'd/x is no FIFO'
 if [ -f d/y ]; then same s/y d/y; else fail 'd/y is no file'; fi
 
@@ -66,7 +66,7 @@ begin '34 no right to make a device: said, and everything else is copied'
 if can_be_nobody; then
 	specials && data 10 2 s/z && mkdir -m 777 out && chmod 755 s
 	# shellcheck disable=SC2086
-	expect 1 as_nobody timeout 10 $ZCOPY -r s out/d
+	expect 1 as_nobody timeout 60 $ZCOPY -r s out/d
 	says 'out/d/null.*Operation not permitted'
 	says 'out/d/blk'
 	equal "$(grep -c . "$T/err")" 2 messages
@@ -79,16 +79,16 @@ fi
 
 begin '35 a FIFO or a device in the way of a backup, of a temporary, of a directory: nothing waits'
 data 1000 1 a && data 10 2 b && mkfifo b~ && cp b keep
-expect 0 timeout 10 sh -c "$ZCOPY -b a b"
+expect 0 timeout 60 sh -c "$ZCOPY -b a b"
 same a b
 same b~ keep
 mkdir s && data 10 3 s/x && mkdir d && mkfifo d/x
-expect 0 timeout 10 sh -c "$ZCOPY -rT -b s d"
+expect 0 timeout 60 sh -c "$ZCOPY -rT -b s d"
 same s/x d/x
 [ -p d/x~ ] || fail 'the FIFO was not kept'
 mkdir s2 && mkdir s2/x
 rm d/x && mkfifo d/x
-expect 1 timeout 10 sh -c "$ZCOPY -rT s2 d"
+expect 1 timeout 60 sh -c "$ZCOPY -rT s2 d"
 says 'directory'
 [ -p d/x ] || fail 'the FIFO is gone'
 

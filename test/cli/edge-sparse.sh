@@ -16,14 +16,14 @@ for name in hole tail lead; do
 		case $name$how in *always) [ $name = hole ] || continue ;; esac
 		[ "$how" != --sparse=always ] || continue # it reads them
 		# shellcheck disable=SC2086
-		expect 0 timeout 5 $ZCOPY $how $name b
+		expect 0 timeout 60 $ZCOPY $how $name b
 		equal "$(stat -c %s b)" "$(stat -c %s $name)" size
 		equal "$(blocks_of b)" "$(blocks_of $name)" "blocks of $name"
 	done
 done
 cmp -n 5000 tail b >/dev/null 2>&1 || :
 rm -rf d && mkdir s && mv hole tail lead s
-expect 0 timeout 10 sh -c "$ZCOPY -a s d"
+expect 0 timeout 60 sh -c "$ZCOPY -a s d"
 equal "$(tail -c 3 d/lead)" end 'the last bytes'
 cmp -n 5000 head d/tail || fail 'the first bytes'
 begin '41 room that was reserved behind the end'

@@ -81,9 +81,9 @@ for how in '' --engine=sync --route=buffer '--engine=sync --route=buffer'; do
 done
 
 setting 'it lies about holes: --sparse=never reads everything, and nothing loops' --lying-holes
-expect 0 timeout 20 sh -c "$ZCOPY --sparse=never m/new out"
+expect 0 timeout 60 sh -c "$ZCOPY --sparse=never m/new out"
 same new out
-expect 0 timeout 20 sh -c "$ZCOPY m/new out2"
+expect 0 timeout 60 sh -c "$ZCOPY m/new out2"
 equal "$(stat -c %s out2)" 300000 size
 
 setting 'no SEEK_HOLE at all' --no-seek

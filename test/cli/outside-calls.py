@@ -60,7 +60,7 @@ class Place:
                 file.write(b"old")
         try:
             done = subprocess.run(["strace", "-f", "-qq", "-o", "log", *strace, zcopy, *options, source, "dst"],
-                                  cwd=self.dir, stdin=subprocess.DEVNULL, capture_output=True, timeout=30)
+                                  cwd=self.dir, stdin=subprocess.DEVNULL, capture_output=True, timeout=120)
         except subprocess.TimeoutExpired:
             return "hangs", b""
         return done.returncode, done.stderr

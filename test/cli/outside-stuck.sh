@@ -22,7 +22,7 @@ if fuse "$PWD/back" "$PWD/m" --stuck=read; then
 		else
 			cp keep out$runs
 		fi
-		timeout -s KILL 20 "$HELPERS/after" 300000 15 -- $ZCOPY $how $from out$runs >/dev/null 2>err$runs &
+		timeout -s KILL 60 "$HELPERS/after" 300000 15 -- $ZCOPY $how $from out$runs >/dev/null 2>err$runs &
 		waiting="$waiting $!"
 	done
 	wait $waiting
@@ -31,7 +31,7 @@ if fuse "$PWD/back" "$PWD/m" --stuck=read; then
 		if [ -f out$run ]; then same out$run keep; else gone out$run/a; fi
 	done
 	data 100000 1 back/a
-	timeout --foreground -s KILL 20 "$HELPERS/after" 300000 2 -- $ZCOPY m/a new 2>err
+	timeout --foreground -s KILL 60 "$HELPERS/after" 300000 2 -- $ZCOPY m/a new 2>err
 	says '^after: signal 2$' err
 	gone new
 	kill -9 $server

@@ -98,7 +98,7 @@ if [ "$part" != room ]; then
 		mkfifo "src/d/$i/fifo"
 	done
 	for jobs in 1 4; do
-		"$HELPERS/after" 300000 2 -- timeout --foreground -s KILL 10 $ZCOPY -r --copy-contents -j$jobs src dst 2>err
+		"$HELPERS/after" 300000 2 -- timeout --foreground -s KILL 60 $ZCOPY -r --copy-contents -j$jobs src dst 2>err
 		equal "$(tail -1 err)" 'after: signal 2' "-j$jobs ended by"
 		rm -rf dst
 	done

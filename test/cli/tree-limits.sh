@@ -46,7 +46,7 @@ if [ -z "${ZC_SANITIZED:-}" ]; then
 	begin 'too few descriptors: refused, never wrong or stuck'
 	plant src
 	for files in 4 5 6 7 8 9 10 11 12 13 14 15; do
-		timeout 20 sh -c "ulimit -n $files; exec $ZCOPY -a -j8 src dst" >"$T/out" 2>"$T/err"
+		timeout 60 sh -c "ulimit -n $files; exec $ZCOPY -a -j8 src dst" >"$T/out" 2>"$T/err"
 		rc=$?
 		judge '0|1|127' "$files descriptors"
 		if [ $rc -eq 0 ]; then
@@ -143,7 +143,7 @@ for i in range(2000): os.pwrite(fd, b"%4096d" % i, i * ((1 << 40) // 2000 & ~409
 for how in '' '--route=buffer --engine=sync' '--route=buffer --engine=uring' '--inplace'; do
 	case $how in *uring) denied io_uring_setup && continue ;; esac
 	rm -f copy
-	expect 0 timeout 20 $ZCOPY $how --report="$T/r" holes copy
+	expect 0 timeout 60 $ZCOPY $how --report="$T/r" holes copy
 	equal "$(stat -c '%s %b' copy)" "$(stat -c '%s %b' holes)" 'size and blocks'
 	lean "$T/r"
 done
@@ -195,7 +195,7 @@ if [ -z "${ZC_SANITIZED:-}" ]; then
 		room=$((room + 250))
 	done
 	while [ $room -lt 40000 ]; do
-		timeout 20 sh -c "ulimit -v $room; exec $ZCOPY -a -j4 src dst" >"$T/out" 2>"$T/err"
+		timeout 60 sh -c "ulimit -v $room; exec $ZCOPY -a -j4 src dst" >"$T/out" 2>"$T/err"
 		rc=$?
 		judge '0|1|127' "$room KiB of memory"
 		case $rc in

@@ -49,7 +49,7 @@ mkdir -p src/d/y dst/src/d
 if is_root && mount --bind dst/src/d src/d/y 2>/dev/null; then
 	MOUNTS="$MOUNTS $PWD/src/d/y"
 	# shellcheck disable=SC2086
-	timeout -k 1 20 $ZCOPY -r src dst/ 2>"$T/err"
+	timeout -k 1 60 $ZCOPY -r src dst/ 2>"$T/err"
 	equal "$?" 9 status
 	says 'into itself'
 	umount src/d/y
@@ -76,7 +76,7 @@ equal "$(cat t/f) $(mode_of t/f)" 'old 640' 'in a tree'
 begin '--inplace in a tree is for files'
 mkdir -p s t && echo new >s/f && mkfifo t/f
 # shellcheck disable=SC2086
-timeout -k 1 20 $ZCOPY -rT --inplace s t || fail "status $?"
+timeout -k 1 60 $ZCOPY -rT --inplace s t || fail "status $?"
 equal "$(cat t/f)" new 'the file'
 
 begin '--resume makes anew what a killed run had made and not finished'

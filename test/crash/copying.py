@@ -6,7 +6,7 @@ import subprocess
 
 from cases import DONE, snapshot, temps
 
-PATIENCE = 30
+PATIENCE = 120
 GETFSUUID = 0x80111500  # FS_IOC_GETFSUUID
 
 

@@ -63,7 +63,7 @@ EXPECTED_OF_RINGS = RING_CALLS | {"ring_read", "ring_write", "ring_opcode"}
 SYNC = ["--route=buffer", "--block-size=128K", "--engine=sync"]
 URING = ["--route=buffer", "--block-size=128K", "--engine=uring", "--pool=2M", "--queue-depth=4"]
 SIZE = 1 << 20
-LIMIT_SECONDS = 30
+LIMIT_SECONDS = 120
 
 # name, what is copied, options, which times of a call (ALL of them; the FIRST three; DRAWN by the seed, one in
 # that many), and which errnos
@@ -531,7 +531,7 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("program")
     parser.add_argument("--sample", type=int, default=1)
-    parser.add_argument("--seconds", type=int, default=260)
+    parser.add_argument("--seconds", type=int, default=750)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--complete", action="store_true")

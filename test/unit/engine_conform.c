@@ -604,7 +604,7 @@ static void assert_stops(struct fixture *fixture, struct zc_req *const *reqs, un
 	while (zc_engine_in_flight(fixture->engine) != 0) {
 		got += zc_engine_reap(fixture->engine, done + got, DEPTH - got, 1);
 	}
-	assert_true(zc_now_ns() - begin < 1000000000);
+	assert_true(zc_now_ns() - begin < 60000000000ull);
 	assert_int_equal(got, count);
 	for (unsigned i = 0; i < got; i++) {
 		assert_int_equal(done[i]->err, -ECANCELED);

@@ -283,7 +283,7 @@ static void interrupted(long nr, int code)
 {
 	deny(nr, code);
 	zc_stop_signal = SIGINT;
-	alarm(30);
+	alarm(120);
 	CHILD_CHECK(ring_code() < 0);
 }
 

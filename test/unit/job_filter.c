@@ -217,7 +217,7 @@ static void bounded(void **state)
 		filter = filter_of(patterns);
 		start = seconds();
 		assert_false(zc_filter_excludes(filter, path, true));
-		assert_true(seconds() - start < 2);
+		assert_true(seconds() - start < 20);
 		zc_filter_free(filter);
 	}
 }
