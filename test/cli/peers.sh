@@ -54,7 +54,7 @@ expect 1 bench small
 says 'WRONG COPY: small: zcopy: .*differ'
 
 begin 'a bound that does not hold'
-program 'sleep 0.2' 'cp src "$2"'
+program 'sleep 0.5' 'cp src "$2"'
 expect 1 bench small --assert
 says '^| small: zcopy : cp | .* | 0.91 |' "$T/out"
 

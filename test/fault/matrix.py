@@ -63,7 +63,7 @@ EXPECTED_OF_RINGS = RING_CALLS | {"ring_read", "ring_write", "ring_opcode"}
 SYNC = ["--route=buffer", "--block-size=128K", "--engine=sync"]
 URING = ["--route=buffer", "--block-size=128K", "--engine=uring", "--pool=2M", "--queue-depth=4"]
 SIZE = 1 << 20
-LIMIT_SECONDS = 120
+LIMIT_SECONDS = 60
 
 # name, what is copied, options, which times of a call (ALL of them; the FIRST three; DRAWN by the seed, one in
 # that many), and which errnos

@@ -29,7 +29,7 @@
 #include "zcopy/base.h"
 
 enum {
-	HANG_SECONDS = 300,
+	HANG_SECONDS = 120,
 	WHY_BYTES = 600,
 	SHRINK_TRIES = 400,
 	STATE_SECONDS = 60,
