@@ -62,7 +62,7 @@ if helper after; then
 	for how in '' --route=buffer '--engine=sync --route=buffer' --route=splice; do
 		case $how in *splice) no_splice && continue ;; esac
 		# shellcheck disable=SC2086
-		"$HELPERS/after" 20000000 9 -- $ZCOPY $how long - 2>err | head -c 10 >/dev/null
+		"$HELPERS/after" 120000000 9 -- $ZCOPY $how long - 2>err | head -c 10 >/dev/null
 		equal "$(cat err)" 'after: signal 13' "stderr with $how"
 	done
 else

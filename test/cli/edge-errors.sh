@@ -188,7 +188,7 @@ begin '56 killed in a tree: no name with half a file'
 if helper after; then
 	mkdir s && for i in 1 2 3 4 5 6 7 8; do data 3000000 $i s/$i; done
 	killed=0
-	for when in 3000 8000 15000 25000 40000; do
+	for when in 500 3000 8000 15000 40000; do
 		rm -rf d
 		"$HELPERS/after" $when 9 -- $ZCOPY -a s d 2>"$T/err"
 		! grep -q 'signal 9' "$T/err" || killed=$((killed + 1))

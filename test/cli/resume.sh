@@ -103,7 +103,7 @@ for sig in 2 15; do
 		if [ "$(partials)" = 1 ]; then
 			says 'are kept, --resume goes on there'
 			says "after: signal $sig"
-			least=8 goes_on
+			least=0 goes_on
 		fi
 		equal "$(partials) $(journals)" '0 0' 'partials and journals'
 		rm -f d
