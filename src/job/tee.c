@@ -175,16 +175,22 @@ static int tee_appear(struct tee *tee, const struct zc_fan_sink *sink)
 static int tee_judge(struct tee *tee, const struct zc_fan_sink *sink)
 {
 	struct item *item = &tee->item;
+	struct zc_err err = sink->err;
+	int status = item->dst.shape.caps & ZC_CAP_PEER ? ZC_STATUS_PEER : 0;
+	const char *what = err.code == -ETIME ? "did not keep up" : "cannot write";
 
-	if (sink->err.code == 0) {
+	if (err.code == 0) {
 		return tee_appear(tee, sink);
 	}
-	if (sink->err.code == -EPIPE && sink->policy == ZC_FAN_DROP) {
+	if (err.code == -EPIPE && sink->policy == ZC_FAN_DROP) {
 		return 0;
 	}
-	return report_fail(item->report, item->dst.shape.caps & ZC_CAP_PEER ? ZC_STATUS_PEER : 0,
-	                   item_text(item, ZC_SIDE_DST), &sink->err,
-	                   sink->err.code == -ETIME ? "did not keep up" : "cannot write", NULL);
+	if (err.code == -EBADMSG && (item->dst.shape.caps & ZC_CAP_SYNTH)) {
+		status = ZC_STATUS_MISMATCH;
+		err.off_bytes = item->dst.bad_bytes;
+		what = "a byte differs";
+	}
+	return report_fail(item->report, status, item_text(item, ZC_SIDE_DST), &err, what, NULL);
 }
 
 void tee_finish(struct item *item)

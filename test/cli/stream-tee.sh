@@ -38,6 +38,11 @@ expect 0 zcopy --tee=d a e
 same a d
 same a e
 expect 0 zcopy --tee=gen:7 gen:7,3000001 f
+{ head -c 200000 f && printf 'no gen' && tail -c +200007 f; } >wrong
+expect 4 zcopy --tee=gen:7 wrong g
+says '^zcopy: gen:7: a byte differs at byte 200000'
+same wrong g
+rm g
 zcopy --tee=- a null: 2>err | cmp - a || fail 'standard output'
 : | zcopy --tee=g - h || fail "nothing: exit $?"
 equal "$(stat -c %s g)$(stat -c %s h)" 00
