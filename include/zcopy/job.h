@@ -302,7 +302,10 @@ struct zc_report *zc_job_report(struct zc_job *job);
 void zc_job_finish(struct zc_job *job); /* lane closed, report final; messages still there */
 void zc_job_close(struct zc_job *job);
 
-/* ---- profile.c: what is known of two devices. Copies read it; "zcopy tune" alone writes it. */
+/* ---- profile.c: what is known of two devices. Copies of so much and more read it; "zcopy tune" alone writes
+ * it. */
+
+#define ZC_PROFILE_BYTES_MIN (64 * ZC_MIB)
 
 /* Between the file systems of two descriptors direct copies begin with that block size (a power of two, 64
  * KiB to 1 MiB) and queue depth (1 to 64) from now on and tune nothing, until the kernel is another one; 0:

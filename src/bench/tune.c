@@ -165,31 +165,44 @@ static int race_final(struct race *race, unsigned best, struct zc_ratio *ret_rat
 }
 
 /* What a copy shall find: the best, or nothing of it. */
-static int race_write(const struct race *race, unsigned best, const struct zc_ratio *ratio)
+static int race_write(const struct race *race, unsigned best, bool adopt, char quoted[300])
 {
-	const struct arm *arms = race->bench->arms;
 	const struct disk *disks = race->bench->disks;
-	bool adopt = ratio->ratio > GAIN_MIN && ratio->p < P_MAX;
-	char quoted[300] = "";
 	char *path;
 	int res = zc_profile_write(disks[0].fd, disks[1].fd, adopt ? points[best].block_bytes : 0,
 	                           points[best].depth, &path);
 
+	quoted[0] = '\0';
 	if (path != NULL) {
-		zc_quote(quoted, sizeof(quoted), path);
+		zc_quote(quoted, 300, path);
 	}
 	free(path);
 	if (res < 0 && (adopt || res != -ENOENT)) {
 		return bench_fail(race->bench, 1, "tune: %s: cannot write: %s",
 		                  quoted[0] != '\0' ? quoted : "XDG_CACHE_HOME and HOME", strerror(-res));
 	}
-	if (race->say != NULL) {
+	return 0;
+}
+
+/* What is best for a small file says nothing of those that are copied by it. */
+static int race_decide(const struct race *race, unsigned best, const struct zc_ratio *ratio)
+{
+	const struct arm *arms = race->bench->arms;
+	bool tells = race->bench->cfg.size_bytes >= ZC_PROFILE_BYTES_MIN;
+	bool adopt = ratio->ratio > GAIN_MIN && ratio->p < P_MAX;
+	char quoted[300] = "";
+	int status = tells ? race_write(race, best, adopt, quoted) : 0;
+
+	if (status == 0 && race->say != NULL) {
 		fprintf(race->say, "%s is %.3f times as fast as %s (95 %% %.3f to %.3f, p = %.3f): %s%s\n",
 		        arms[best].name, ratio->ratio, arms[0].name, ratio->interval.low,
 		        ratio->interval.high, ratio->p,
-		        adopt ? "copies use it from now on, by " : "the default stays", adopt ? quoted : "");
+		        !tells  ? "with less than 64 MiB that tells nothing, and is not kept"
+		        : adopt ? "copies use it from now on, by "
+		                : "the default stays",
+		        adopt ? quoted : "");
 	}
-	return 0;
+	return status;
 }
 
 static int tune_race(struct zc_bench *bench, FILE *say)
@@ -203,7 +216,7 @@ static int tune_race(struct zc_bench *bench, FILE *say)
 	status = status == 0 ? race_final(&race, best, &ratio) : status;
 	if (status == 0) {
 		race_table(&race);
-		status = race_write(&race, best, &ratio);
+		status = race_decide(&race, best, &ratio);
 	}
 	return status;
 }

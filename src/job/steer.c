@@ -11,8 +11,6 @@
 /* The kernel cuts larger requests than 1 MiB anyway: more of them are as good. */
 #define BLOCK_BYTES_MIN (64 * ZC_KIB)
 #define DEPTH_MAX       64
-/* From here on what is known is looked up. */
-#define KNOWN_BYTES_MIN (64 * ZC_MIB)
 /* From here on a step beyond twice the first depth is worth a new pool. */
 #define DEEP_BYTES_MIN (4 * ZC_GIB)
 
@@ -78,7 +76,7 @@ static bool steer_know(const struct zc_job_cfg *cfg, const struct zc_end *src, c
 	int res;
 
 	if (cfg->block_bytes != 0 || cfg->queue_depth != 0 || cfg->jobs != 0 || cfg->pool_bytes != 0 ||
-	    src->shape.size_bytes < KNOWN_BYTES_MIN) {
+	    src->shape.size_bytes < ZC_PROFILE_BYTES_MIN) {
 		return false;
 	}
 	res = profile_read(ret_profile, src->shape.fd, dst->shape.fd, &path);

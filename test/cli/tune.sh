@@ -30,10 +30,26 @@ data 100000 1 a
 if direct a b; then
 	expect 0 zcopy tune --size=64K d e
 	says '^1.0 MiB x 16 .* MB/s, median of [0-9]' "$T/out"
-	says 'times as fast as 1.0 MiB x 16 (95 % .*p = .*): ' "$T/out"
+	says 'times as fast as 1.0 MiB x 16 (95 % .*p = .*): .* tells nothing, and is not kept$' "$T/out"
+	gone "$XDG_CACHE_HOME"
 	equal "$(ls -A d e)" "$(printf 'd:\n\ne:')"
 else
 	skip 'no O_DIRECT here'
+fi
+
+if [ -n "${ZC_LONG:-}" ]; then
+	begin 'what is better is kept, and else nothing'
+	mkdir d e
+	expect 0 zcopy tune --size=64M d e
+	case $(tail -1 "$T/out") in
+	*' the default stays') gone "$XDG_CACHE_HOME" ;;
+	*' copies use it from now on, by '*)
+		known=$(sed -n 's/.*copies use it from now on, by //p' "$T/out")
+		says "^zcopy-tune/1 .* $(uname -r) $(getconf PAGESIZE) [0-9]* [0-9]*$" "$known"
+		rm -rf "$XDG_CACHE_HOME"
+		;;
+	*) fail "it ends with $(tail -1 "$T/out")" ;;
+	esac
 fi
 
 begin 'killed, it leaves nothing either'
