@@ -56,6 +56,16 @@ static bool arm_word(struct zc_job_cfg *job, const char *word, size_t len)
 	return true;
 }
 
+/* A way through the kernel, and words that say how our buffers are used: they would change nothing. */
+static bool arm_is_contrary(const struct zc_job_cfg *job, const struct zc_job_cfg *like)
+{
+	bool kernel = job->route != ZC_ROUTE_AUTO && job->route != ZC_ROUTE_BUFFER;
+
+	return kernel && (job->direct == ZC_WHEN_ALWAYS || job->engine != like->engine ||
+	                  job->block_bytes != like->block_bytes || job->queue_depth != like->queue_depth ||
+	                  job->jobs != like->jobs);
+}
+
 /* An arm beside itself shows what is chance: it gets a number. */
 static void arm_make_unique(const struct zc_bench *bench, struct arm *arm)
 {
@@ -91,6 +101,11 @@ static int arm_add(struct zc_bench *bench, const struct arm *like, const char *v
 			                  "sendfile, splice, buffer, direct, buffered, bs=SIZE, qd=N, jobs=N",
 			                  (int)zc_min_u64(word_len, 40), via + at);
 		}
+	}
+	if (via != NULL && arm_is_contrary(&arm->job, &like->job)) {
+		return bench_fail(bench, 2,
+		                  "--via: '%.*s': %s goes without our buffers, of which the rest speaks",
+		                  (int)zc_min_u64(len, 40), via, zc_route_name(arm->job.route));
 	}
 	if (via != NULL) {
 		size_t used = strlen(arm->name);

@@ -67,6 +67,10 @@ expect 5 zcopy bench --size=16T read .
 says 'are needed and .* free'
 expect 2 tiny copy . --via=warp
 says "^zcopy: --via: 'warp' is none of"
+for arm in cfr+direct sync+sendfile qd=2+reflink cfr+bs=4K+buffered; do
+	expect 2 tiny copy . --via=auto,$arm
+	says "^zcopy: --via: '$arm': .* goes without our buffers"
+done
 expect 2 tiny copy . --route=splice
 says '^zcopy: bench: copy: .*neither end is a pipe or socket'
 expect 2 tiny
