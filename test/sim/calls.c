@@ -906,6 +906,13 @@ bool calls_ready(uint32_t ofd, bool write)
 	return !is_pipe(ofd_at(ofd)->ino) || pipe_ready(ofd_at(ofd)->ino, write);
 }
 
+bool calls_is_dry(uint32_t ofd)
+{
+	const struct pipe *pipe = disk_at(ofd_at(ofd)->ino)->pipe;
+
+	return pipe != NULL && pipe->len == 0 && !pipe_has_writers(pipe);
+}
+
 /* Waits until the pipe is ready. 0 or -errno. */
 static int64_t pipe_wait(const struct ofd *ofd, bool write, bool may_wait)
 {
@@ -1268,7 +1275,7 @@ static uint32_t pipe_new(void)
 
 	disk_at(ino)->pipe = disk_alloc(sizeof(struct pipe));
 	disk_at(ino)->pipe->cap = 65536;
-	disk_at(ino)->pipe->ring = disk_alloc(1 << 20);
+	disk_at(ino)->pipe->ring = disk_alloc(disk_at(ino)->pipe->cap);
 	return ino;
 }
 

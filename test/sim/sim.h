@@ -339,7 +339,8 @@ void ring_forget(const void *mem, size_t len); /* memory goes away */
 int64_t calls_pread(uint32_t ofd, void *mem, size_t len, int64_t off, struct strike strike);
 int64_t calls_pwrite(uint32_t ofd, const void *mem, size_t len, int64_t off, struct strike strike);
 bool calls_ready(uint32_t ofd, bool write);
-int64_t calls_ofd(int fd); /* or -EBADF */
+bool calls_is_dry(uint32_t ofd); /* nothing can be read from it ever again */
+int64_t calls_ofd(int fd);       /* or -EBADF */
 void calls_ofd_get(uint32_t ofd);
 void calls_ofd_put(uint32_t ofd);
 unsigned calls_fds_open(void);
