@@ -229,7 +229,7 @@ gone out
 kill $PEER
 peer stop
 expect 6 zcopy --io-timeout=300ms gen:1,50M "tcp://127.0.0.1:$PORT"
-says 'io-timeout'
+says 'io-timeout\|timed out' # on a busy machine the kernel may be the first to see it
 kill $PEER
 
 begin '--io-timeout does not mean slow ends'
