@@ -261,9 +261,9 @@ static int sink_open_existing(struct item *item)
 	return block ? sink_check_device(item) : 0;
 }
 
-/* An inherited device opened once more: exclusively, as by its name, and with flags of our own. Where that
- * cannot be had it is used as it is; one that is open for appending has no place to write to, which the
- * kernel is to say. 0, or refused and said. */
+/* An inherited device opened once more: exclusively, as by its name, and with flags of our own: a device that
+ * is open for appending is written from its position on all the same. Where that cannot be had it is used as
+ * it is. 0, or refused and said. */
 static int sink_claim_fd(struct item *item)
 {
 	uint64_t base = item->dst.shape.base_bytes;
@@ -271,9 +271,6 @@ static int sink_claim_fd(struct item *item)
 	char path[40];
 	int fd;
 
-	if (fcntl(item->dst_uri.fd, F_GETFL) & O_APPEND) {
-		return 0;
-	}
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", item->dst_uri.fd);
 	fd = openat(AT_FDCWD, path, O_WRONLY | O_CLOEXEC | (item->cfg->allow_mounted ? 0 : O_EXCL));
 	if (fd < 0) {

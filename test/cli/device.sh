@@ -156,6 +156,8 @@ refused() {
 	expect 9 zcopy - "$2" <a
 	zcopy a - >"$2" 2>"$T/err"
 	equal $? 9 'exit as standard output'
+	zcopy a - >>"$2" 2>"$T/err"
+	equal $? 9 'exit as standard output for appending'
 	[ -b "$2" ] || fail 'the device node is gone'
 	equal "$(hash_of "$2")" "$before" 'the device after refusals'
 }
