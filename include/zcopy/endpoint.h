@@ -116,8 +116,8 @@ bool zc_fs_is_remote(int fd);
 #define ZC_BLOCK_USER_BYTES 300
 /* What keeps it from being opened exclusively, for people: "mounted at /mnt", "used as swap", "in use by
  * dm-0", "in use" when nobody can be named. Of a partition also what is said of the disk, and of a disk what
- * is said of its partitions. Returns out. */
-const char *zc_block_user(char out[ZC_BLOCK_USER_BYTES], dev_t dev);
+ * is said of its partitions. false: nobody can be named. */
+bool zc_block_is_used(char out[ZC_BLOCK_USER_BYTES], dev_t dev);
 
 /* ---- tcp.c: raw bytes to or from a peer. These block, each until zc_stopped(): -ECANCELED. timeout_ns 0:
  * for ever; else -ETIMEDOUT. */

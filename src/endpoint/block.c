@@ -1,6 +1,7 @@
 /*
- * block.c: who else uses a block device, as /proc and /sys tell it. It is for people only: whether a device
- * is in use is the kernel's own answer to O_EXCL, which sees all of these at once and without a race.
+ * block.c: who else uses a block device, as /proc and /sys tell it. It is for people: whether a device is in
+ * use is the kernel's own answer to O_EXCL, which sees all of these at once and without a race. Only where
+ * that may not be asked it has to do.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -142,11 +143,9 @@ static bool block_is_held(dev_t dev, char out[ZC_BLOCK_USER_BYTES])
 	return found;
 }
 
-const char *zc_block_user(char out[ZC_BLOCK_USER_BYTES], dev_t dev)
+bool zc_block_is_used(char out[ZC_BLOCK_USER_BYTES], dev_t dev)
 {
-	if (!block_ask("/proc/self/mountinfo", dev, block_is_mounted, out) &&
-	    !block_ask("/proc/swaps", dev, block_is_swap, out) && !block_is_held(dev, out)) {
-		snprintf(out, ZC_BLOCK_USER_BYTES, "in use");
-	}
-	return out;
+	snprintf(out, ZC_BLOCK_USER_BYTES, "in use");
+	return block_ask("/proc/self/mountinfo", dev, block_is_mounted, out) ||
+	       block_ask("/proc/swaps", dev, block_is_swap, out) || block_is_held(dev, out);
 }

@@ -228,7 +228,8 @@ static int sink_fail_busy(struct item *item, dev_t dev)
 	char user[ZC_BLOCK_USER_BYTES];
 	char what[sizeof(user) + 64];
 
-	snprintf(what, sizeof(what), "is %s; not written", zc_block_user(user, dev));
+	(void)zc_block_is_used(user, dev);
+	snprintf(what, sizeof(what), "is %s; not written", user);
 	return item_fail(item, ZC_SIDE_DST, ZC_STATUS_REFUSED, "open", -EBUSY, what,
 	                 item->cfg->allow_mounted ? NULL : "--allow-mounted writes all the same");
 }
@@ -262,19 +263,23 @@ static int sink_open_existing(struct item *item)
 }
 
 /* An inherited device opened once more: exclusively, as by its name, and with flags of our own: a device that
- * is open for appending is written from its position on all the same. Where that cannot be had it is used as
- * it is. 0, or refused and said. */
+ * is open for appending is written from its position on all the same. Who may not open it uses it as it is,
+ * if nobody else does. 0, or refused and said. */
 static int sink_claim_fd(struct item *item)
 {
 	uint64_t base = item->dst.shape.base_bytes;
 	struct zc_end own;
+	char user[ZC_BLOCK_USER_BYTES];
 	char path[40];
 	int fd;
 
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", item->dst_uri.fd);
 	fd = openat(AT_FDCWD, path, O_WRONLY | O_CLOEXEC | (item->cfg->allow_mounted ? 0 : O_EXCL));
 	if (fd < 0) {
-		return errno == EBUSY ? sink_fail_busy(item, item->dst.shape.dev) : 0;
+		bool busy = errno == EBUSY ||
+		            (!item->cfg->allow_mounted && zc_block_is_used(user, item->dst.shape.dev));
+
+		return busy ? sink_fail_busy(item, item->dst.shape.dev) : 0;
 	}
 	if (zc_end_from_fd(&own, fd, ZC_DIR_DST, true) < 0) {
 		close(fd);

@@ -158,6 +158,11 @@ refused() {
 	equal $? 9 'exit as standard output'
 	zcopy a - >>"$2" 2>"$T/err"
 	equal $? 9 'exit as standard output for appending'
+	if can_be_nobody; then
+		# shellcheck disable=SC2086
+		as_nobody $ZCOPY - - <a >"$2" 2>"$T/err"
+		equal $? 9 'exit as standard output of one who may not open it'
+	fi
 	[ -b "$2" ] || fail 'the device node is gone'
 	equal "$(hash_of "$2")" "$before" 'the device after refusals'
 }
