@@ -720,7 +720,7 @@ static void build_plan(const struct scene *scene)
 	}
 	sim->crash_at = scene->crash_at;
 	sim->change_at = scene->change_at;
-	sim->change_how = (uint32_t)rng_below(&rng, 3);
+	sim->change_how = (uint32_t)rng_below(&rng, 4);
 	sim->change_ino = scene->change_at != 0 && world.source_count != 0 ? build_changing(&rng) : 0;
 	sim->signals[0].at = scene->signal_at;
 	sim->signals[0].number = scene->signal_at == 0 ? 0 : rng_chance(&rng, 2) ? SIGTERM : SIGINT;

@@ -282,6 +282,8 @@ void sim_reads(uint32_t ino)
 		disk_write(ino, inode->size, bytes, sizeof(bytes), false);
 	} else if (sim->change_how == 1) {
 		disk_truncate(ino, inode->size / 2);
+	} else if (sim->change_how == 2) { /* what was read is nothing when it is read again */
+		disk_punch(ino, 0, inode->size / 2);
 	} else { /* in two places, one of them read already */
 		disk_write(ino, 0, bytes, sizeof(bytes), false);
 		disk_write(ino, inode->size <= sizeof(bytes) ? 0 : inode->size - sizeof(bytes), bytes,

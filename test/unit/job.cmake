@@ -1,5 +1,5 @@
 find_library(ZC_JANSSON jansson REQUIRED)
-foreach(name target commit meta choose report badmap journal trail tune)
+foreach(name target commit meta choose report badmap journal trail tune links)
   zc_unit(job_${name} job)
   target_include_directories(unit_job_${name} PRIVATE ${CMAKE_SOURCE_DIR}/src/job)
 endforeach()
