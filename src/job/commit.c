@@ -376,6 +376,11 @@ int commit_publish(struct commit *commit, bool keep_existing, const char **ret_o
 	return res;
 }
 
+bool commit_is_refusal(int code)
+{
+	return code == ENOSYS || code == EPERM || code == EINVAL || code == EOPNOTSUPP || code == ESPIPE;
+}
+
 int commit_sync_dir(const struct commit *commit)
 {
 	if (commit->target->dir_searchable_only) {

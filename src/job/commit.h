@@ -39,6 +39,8 @@ bool commit_reclaim(const struct target *target, const char *name);
 bool commit_can_link(int fd);
 /* linkat of a file that has no name yet: by descriptor where we may, else through /proc. 0 or -errno. */
 int commit_link_fd(int fd, int dir_fd, const char *name);
+/* A call that syncs or allocates is not to be had here: code, an errno, is none of the storage's answers. */
+bool commit_is_refusal(int code);
 /* fsync of the directory (durability full). */
 int commit_sync_dir(const struct commit *commit);
 /* Closes; what was not published is gone. close's own error (NFS, FUSE) is returned. Twice is fine. */

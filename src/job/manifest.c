@@ -91,8 +91,8 @@ static void manifest_flush(struct manifest *manifest)
 	for (size_t at = 0; at < manifest->used && manifest->code == 0;) {
 		ssize_t len = write(manifest->commit.fd, manifest->buffer + at, manifest->used - at);
 
-		if (len < 0 && errno != EINTR) {
-			manifest_fail(manifest, -errno, "write");
+		if (len == 0 || (len < 0 && errno != EINTR)) {
+			manifest_fail(manifest, len == 0 ? -EIO : -errno, "write");
 		}
 		at += len > 0 ? (size_t)len : 0;
 	}
@@ -155,6 +155,10 @@ int manifest_publish(struct manifest *manifest, const char **ret_op)
 	}
 	if (manifest->commit.private_mode && fchmod(manifest->commit.fd, manifest->commit.final_mode) < 0) {
 		*ret_op = "fchmod";
+		return -errno;
+	}
+	if (manifest->target.exists && fdatasync(manifest->commit.fd) < 0 && !commit_is_refusal(errno)) {
+		*ret_op = "fdatasync";
 		return -errno;
 	}
 	res = commit_publish(&manifest->commit, false, ret_op);

@@ -306,6 +306,17 @@ static int sink_open_fd(struct item *item)
 	return res < 0 ? res : sink_check_device(item);
 }
 
+/* What an earlier run that was killed may have left: written in place, nobody else would meet its name. */
+static void sink_sweep(struct item *item)
+{
+	char temp[64];
+
+	if (item->cfg->inplace && !item->report->gnu) {
+		commit_temp_name(temp, item->target.name, 0);
+		(void)commit_reclaim(&item->target, temp);
+	}
+}
+
 static int sink_open_regular(struct item *item)
 {
 	item->replacing = item->target.exists;
@@ -318,6 +329,7 @@ static int sink_open_regular(struct item *item)
 	/* in place nothing but a file: in a tree a device or FIFO of that name is not what was meant */
 	if (item->replacing && S_ISREG(item->target.st.st_mode) &&
 	    (item->cfg->inplace || item->cfg->attributes_only)) {
+		sink_sweep(item);
 		return sink_open_existing(item);
 	}
 	return sink_begin(item);
@@ -506,7 +518,8 @@ static void sink_age(const struct item *item)
 	const struct timespec times[2] = { { .tv_nsec = UTIME_OMIT },
 		                           { .tv_sec = item->src_st.st_mtim.tv_sec - 1 } };
 
-	if (item->changed && item->cfg->resume && !(item->cfg->preserve & ZC_PRESERVE_TIMES)) {
+	if (item->changed && item->cfg->resume && !(item->cfg->preserve & ZC_PRESERVE_TIMES) &&
+	    (item->dst.shape.caps & ZC_CAP_REG)) {
 		(void)futimens(item->dst.shape.fd, times);
 	}
 }
@@ -549,12 +562,6 @@ bool sink_may_wait(const struct item *item)
 	       item->total_bytes <= PIECE_BYTES;
 }
 
-/* The call is not to be had here; anything else it says is the storage's answer. */
-static bool sink_is_refusal(int code)
-{
-	return code == ENOSYS || code == EPERM || code == EINVAL || code == EOPNOTSUPP || code == ESPIPE;
-}
-
 /* A sync cannot be interrupted, and of a large file it may take long: most of it is written before, piece by
  * piece, one ahead of the one that is waited for. What the kernel tells here it does not tell again. */
 static int sink_write_out(const struct item *item)
@@ -569,7 +576,7 @@ static int sink_write_out(const struct item *item)
 		}
 		(void)sync_file_range(fd, (off_t)(at + PIECE_BYTES), PIECE_BYTES, SYNC_FILE_RANGE_WRITE);
 		if (sync_file_range(fd, (off_t)at, PIECE_BYTES, wait) < 0) {
-			return sink_is_refusal(errno) ? 0 : -errno;
+			return commit_is_refusal(errno) ? 0 : -errno;
 		}
 	}
 	return 0;
@@ -601,7 +608,7 @@ static int sink_drop_written(struct item *item, uint64_t from, uint64_t len)
 	    SYNC_FILE_RANGE_WAIT_BEFORE | SYNC_FILE_RANGE_WRITE | SYNC_FILE_RANGE_WAIT_AFTER;
 
 	if (sync_file_range(item->dst.shape.fd, (off_t)from, (off_t)len, wait) < 0) {
-		return sink_is_refusal(errno)
+		return commit_is_refusal(errno)
 		           ? 0
 		           : sink_fail(item, "sync_file_range", -errno, "cannot be written back");
 	}
@@ -671,7 +678,7 @@ static int sink_drop_cache(struct item *item)
 	if (item->dst.shape.caps & ZC_CAP_REG) {
 		if (sync_file_range(item->dst.shape.fd, 0, 0, wait) == 0) {
 			(void)posix_fadvise(item->dst.shape.fd, 0, 0, POSIX_FADV_DONTNEED);
-		} else if (!sink_is_refusal(errno)) {
+		} else if (!commit_is_refusal(errno)) {
 			return sink_fail(item, "sync_file_range", -errno, "cannot be written back");
 		}
 	}

@@ -246,4 +246,29 @@ else # its block is 1 KiB, and so is what is written at a time
 	equal "$(find state -type f)" '' maps
 	umount m
 fi
+begin 'what a killed run has left goes when the file is written in place'
+temp=$(python3 -c 'h = 0xcbf29ce484222325
+for c in b"file": h = (h ^ c) * 0x100000001b3 % 2**64
+print(".zcopy-%016x" % h)')
+data 100000 1 s && data 50 2 file && data 70 3 "$temp"
+expect 0 zcopy s file
+same s file
+[ -e "$temp" ] && fail 'the name of a temporary is another one now'
+data 50 2 file && data 70 3 "$temp"
+expect 0 zcopy --inplace s file
+same s file
+gone "$temp"
+
+begin 'a source that changes makes no FIFO older that --resume writes to'
+truncate -s 64M s && touch -d 2001-01-01 s && mkfifo out
+zcopy --resume s out >said 2>&1 &
+exec 7<out
+head -c 1 <&7 >first # it is being read, and not to its end
+touch -d 2002-01-01 s
+cat <&7 >rest
+exec 7<&-
+wait $!
+equal $? 3 'status of a source that changed'
+[ "$(stat -c %Y out)" -gt 1100000000 ] || fail "the FIFO is of $(stat -c %y out)"
+
 done_testing

@@ -1,5 +1,5 @@
 find_library(ZC_JANSSON jansson REQUIRED)
-foreach(name target commit meta choose report badmap journal trail tune links)
+foreach(name target commit meta choose report badmap journal trail tune links manifest)
   zc_unit(job_${name} job)
   target_include_directories(unit_job_${name} PRIVATE ${CMAKE_SOURCE_DIR}/src/job)
 endforeach()
@@ -14,4 +14,5 @@ target_link_options(unit_job_split PRIVATE -Wl,--wrap=pread,--wrap=pwrite,--wrap
                     -Wl,--wrap=pthread_create)
 zc_unit(job_hash job)
 target_include_directories(unit_job_hash PRIVATE ${CMAKE_SOURCE_DIR}/src/job)
+target_link_options(unit_job_manifest PRIVATE -Wl,--wrap=write,--wrap=fdatasync)
 target_link_options(unit_job_trail PRIVATE -Wl,--wrap=fdatasync,--wrap=pthread_create)
