@@ -397,6 +397,20 @@ static bool harmed(void)
 	return false;
 }
 
+/* A file handle that is stale, or an end that is none, looks as if the source had changed. */
+static bool seems_changed(void)
+{
+	for (uint32_t i = 0; i < sim->fault_count; i++) {
+		const struct fault *fault = &sim->faults[i];
+
+		if (fault->fired != 0 && ((fault->kind == FAULT_ERRNO && fault->value == ESTALE) ||
+		                          (fault->kind == FAULT_SHORT && fault->value == 0))) {
+			return true;
+		}
+	}
+	return false;
+}
+
 /* Something may be refused for which the run says so and does without. */
 static bool check_status(const struct scene *scene, char *why)
 {
@@ -413,7 +427,8 @@ static bool check_status(const struct scene *scene, char *why)
 		return world.forced || (world.verify && scene->shape == SHAPE_stdout) ||
 		       bad(why, "status 2, and nothing was forced");
 	case 3:
-		return scene->change_at != 0 || bad(why, "status 3, and no source changed");
+		return scene->change_at != 0 || seems_changed() ||
+		       bad(why, "status 3, and no source changed");
 	case 4:
 		return world.verify && disturbed ? true : bad(why, "status 4, and nobody lied");
 	case 9:
