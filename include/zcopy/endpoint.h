@@ -106,6 +106,11 @@ int zc_end_set_direct(struct zc_end *end, bool on);
 int zc_end_resident_percent(struct zc_end *end, uint64_t len_bytes, const char **ret_how);
 /* How long the data is between two holes, on average of a few places; len_bytes: there are no holes. */
 uint64_t zc_end_piece_bytes(const struct zc_end *end, uint64_t len_bytes);
+/* Has the kernel read what data there is from that byte on, up to ZC_AHEAD_PIECES pieces, without waiting for
+ * it. Returns the byte up to which it was asked; ZC_SIZE_UNKNOWN: there is no more, or nobody knows where it
+ * is. */
+#define ZC_AHEAD_PIECES 64
+uint64_t zc_end_read_ahead(const struct zc_end *end, uint64_t from_bytes);
 /* statfs's name for the file system: "ext4", "xfs", ...; "0x1234" style in out when unknown. */
 const char *zc_fs_name(int fd, char out[24]);
 /* Is there a server behind it (NFS, CIFS, FUSE, Ceph)? */

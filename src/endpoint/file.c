@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/falloc.h>
+#include <linux/fiemap.h>
 #include <linux/fs.h>
 #include <linux/stat.h>
 #include <stdlib.h>
@@ -23,6 +24,8 @@
 
 /* What a device is asked to zero at a time. */
 #define ZERO_STEP_BYTES (128 * ZC_MIB)
+/* Of a long piece only its beginning is asked for: whoever reads it has the rest come. */
+#define AHEAD_PIECE_BYTES ZC_MIB
 
 /* The file's end as far as it is known; a file without a size is one span to wherever it ends. */
 static int file_next(struct zc_end *end, uint64_t from, struct zc_span *ret_span)
@@ -271,6 +274,36 @@ int zc_end_resident_percent(struct zc_end *end, uint64_t len_bytes, const char *
 		*ret_how = "RWF_NOWAIT";
 	}
 	return percent;
+}
+
+/* FIEMAP names many pieces in one call, where SEEK_DATA and SEEK_HOLE take two for each; that it may be out
+ * of date does no harm here. */
+uint64_t zc_end_read_ahead(const struct zc_end *end, uint64_t from_bytes)
+{
+	_Alignas(struct fiemap)
+	    uint8_t room[sizeof(struct fiemap) + ZC_AHEAD_PIECES * sizeof(struct fiemap_extent)] = { 0 };
+	struct fiemap *map = (struct fiemap *)room;
+	const struct fiemap_extent *last;
+
+	map->fm_start = end->shape.base_bytes + from_bytes;
+	map->fm_length = FIEMAP_MAX_OFFSET - map->fm_start;
+	map->fm_extent_count = ZC_AHEAD_PIECES;
+	if (ioctl(end->shape.fd, FS_IOC_FIEMAP, map) < 0 || map->fm_mapped_extents == 0) {
+		return ZC_SIZE_UNKNOWN;
+	}
+	for (unsigned i = 0; i < map->fm_mapped_extents; i++) {
+		const struct fiemap_extent *piece = &map->fm_extents[i];
+
+		if (!(piece->fe_flags & FIEMAP_EXTENT_UNWRITTEN)) {
+			(void)posix_fadvise(end->shape.fd, (off_t)piece->fe_logical,
+			                    (off_t)zc_min_u64(piece->fe_length, AHEAD_PIECE_BYTES),
+			                    POSIX_FADV_WILLNEED);
+		}
+	}
+	last = &map->fm_extents[map->fm_mapped_extents - 1];
+	return last->fe_flags & FIEMAP_EXTENT_LAST
+	           ? ZC_SIZE_UNKNOWN
+	           : last->fe_logical + last->fe_length - end->shape.base_bytes;
 }
 
 const char *zc_fs_name(int fd, char out[24])

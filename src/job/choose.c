@@ -177,6 +177,14 @@ static bool choose_is_cold(const struct chooser *ch)
 	       ch->size_bytes >= COLD_DIRECT_BYTES && ch->piece_bytes >= COLD_PIECE_BYTES;
 }
 
+/* Small pieces between holes, to be read one by one: each would be waited for alone. */
+static bool choose_is_scattered(const struct chooser *ch)
+{
+	return ch->resident_percent >= 0 && ch->resident_percent <= COLD_PERCENT_MAX &&
+	       (ch->src->shape.caps & ZC_CAP_REG) && ch->piece_bytes < COLD_PIECE_BYTES &&
+	       ch->choice->keep_holes;
+}
+
 /* The page cache would be of no use, or is to be left to others. */
 static bool choose_is_past_cache(const struct chooser *ch)
 {
@@ -617,6 +625,11 @@ int choose(struct choice *ret_choice, const struct zc_job_cfg *cfg, struct zc_en
 	if (res < 0) {
 		*ret_why = why;
 		return res;
+	}
+	choice.ahead = choose_is_scattered(&ch);
+	if (choice.ahead) {
+		choose_explain(&ch, "ahead: the next %u pieces of data are asked for while one is copied",
+		               ZC_AHEAD_PIECES);
 	}
 	choose_lane(&ch);
 	if (cfg->pace != NULL) {

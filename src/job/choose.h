@@ -15,6 +15,7 @@ struct choice {
 	bool src_direct; /* to be switched on                                                   */
 	bool dst_direct;
 	bool tuned;            /* size and number of requests, while they are on their way            */
+	bool ahead;            /* ask for the next pieces between holes while one is copied           */
 	bool keep_holes;       /* ask the source for holes                                            */
 	uint32_t sparse_bytes; /* --sparse=always: unit of the zero scan                              */
 	struct lane_cfg lane;

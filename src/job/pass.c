@@ -515,6 +515,17 @@ static bool pass_is_too_long(const struct pass *pass)
 	return cfg->expect_size && pass->at_bytes > cfg->expect_bytes;
 }
 
+/* Always one batch of pieces ahead of the one that is copied. */
+static void pass_read_ahead(struct pass *pass)
+{
+	if (pass->choice.ahead && !pass->item->src.direct && pass->asked_bytes != ZC_SIZE_UNKNOWN &&
+	    pass->at_bytes >= pass->ask_at_bytes) {
+		pass->ask_at_bytes = pass->asked_bytes;
+		pass->asked_bytes =
+		    zc_end_read_ahead(&pass->item->src, zc_max_u64(pass->asked_bytes, pass->at_bytes));
+	}
+}
+
 int pass_spans(struct pass *pass)
 {
 	struct item *item = pass->item;
@@ -527,6 +538,7 @@ int pass_spans(struct pass *pass)
 		if (zc_stopped()) {
 			return -ECANCELED;
 		}
+		pass_read_ahead(pass);
 		res = item->src.ops->next(&item->src, pass->at_bytes, &span);
 		if (res < 0 && item->rescue != NULL) {
 			item->src.shape.caps &= ~(unsigned)ZC_CAP_HOLES; /* reading tells what is lost */

@@ -13,6 +13,8 @@ struct pass {
 	bool clone;              /* to be tried first                               */
 	bool chosen;             /* choice is valid                                 */
 	uint64_t at_bytes;       /* where the next span starts                      */
+	uint64_t asked_bytes;    /* the kernel was asked for what is before         */
+	uint64_t ask_at_bytes;   /* and is asked for more from here on              */
 	uint64_t stop_bytes;     /* where resume_mark is to be called               */
 	bool begun;              /* a span of it was copied                         */
 	bool steered;            /* the lane's tuner knows of it                    */

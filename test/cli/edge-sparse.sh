@@ -189,4 +189,30 @@ if mounted tmpfs "$PWD/m" size=12g; then
 else
 	skip 'cannot mount'
 fi
+
+begin '49 pieces that are not cached between many holes: the disk is asked for those to come'
+# cold: nothing of it is cached, or this case cannot tell
+cold() { sync a && dd of=a oflag=nocache conv=notrunc,fdatasync count=0 2>/dev/null; }
+if ! can_trace || [ "$(stat -f -c %T .)" = tmpfs ]; then
+	skip "${no_trace:-tmpfs is always in memory}"
+else
+	mkfile alt64k 67108864 1 a
+	cold
+	strace -f -qq -o calls -e trace=ioctl,fadvise64 "$ZCOPY" --reflink=never a b || fail "exit $?"
+	same a b
+	equal "$(($(blocks_of b) / 1000))" "$(($(blocks_of a) / 1000))" 'thousands of blocks'
+	asked=$(grep -c 'FADV_WILLNEED) = 0' calls)
+	if ! grep -q FIEMAP calls; then
+		skip 'this system does not tell what is cached'
+	elif ! grep -q 'FIEMAP.* = 0' calls; then
+		skip 'no FIEMAP here'
+	else
+		[ "$asked" -ge 500 ] || fail "$asked pieces asked for of 512"
+		[ "$(grep -c FIEMAP calls)" -le 12 ] || fail "$(grep -c FIEMAP calls) lists of pieces"
+		cold
+		strace -f -qq -o calls -e trace=ioctl -e inject=ioctl:error=EOPNOTSUPP "$ZCOPY" a c || fail "exit $?"
+		same a c
+		[ "$(grep -c FIEMAP calls)" -le 1 ] || fail 'asked again after a refusal'
+	fi
+fi
 done_testing

@@ -128,6 +128,8 @@ if [ "$(stat -f -c %T .)" != tmpfs ] && ! denied cachestat && [ "${ZCOPY_ENGINE:
 	explained cold zcopy --explain --durability=none a b
 	says 'cache: [0-9] % of the source' cold
 	says 'direct: off: small pieces' cold
+	says 'ahead: the next 64 pieces' cold
+	! grep 'ahead:' cached || fail 'what is cached is asked for'
 	same a b
 	rm -f a b
 else
