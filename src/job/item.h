@@ -150,16 +150,17 @@ const char *sink_durability_word(enum zc_durability durability); /* "none" "data
 const char *sink_durability_name(const struct item *item);       /* what this one gets */
 /* --durability=full, and the destination's directory may only be searched: said. -EACCES */
 int sink_cannot_sync(struct item *item);
-/* --cache=drop through the page cache: a large copy is written out while it goes on, BEHIND_BYTES at a time,
- * and what is written leaves the cache one step later. */
-#define BEHIND_BYTES (8 * ZC_MIB)
+/* A large copy through the page cache is written out while it goes on: with --cache=drop in steps of 8 MiB,
+ * each of which leaves the cache one step later; one that is to be durable in steps of 32 MiB, which only
+ * begin their way, so that little is left for the sync at its end. */
 struct behind {
 	uint64_t started_bytes; /* on the way to the medium up to here */
 	uint64_t dropped_bytes; /* there, and out of the cache         */
 };
-bool sink_drops_behind(const struct item *item);
+/* Such a step in bytes; 0: nothing is written out before the end. */
+uint64_t sink_behind_step(const struct item *item);
 /* All up to at_bytes is written. 0, or -errno and said: what is told here is not told again. */
-int sink_drop_behind(struct item *item, struct behind *behind, uint64_t at_bytes);
+int sink_write_behind(struct item *item, struct behind *behind, uint64_t at_bytes);
 /* All bytes are there: its attributes. */
 int sink_complete(struct item *item);
 /* It is to be synced before it gets its name, by whomever, and not so large as to be worth a sync alone. */

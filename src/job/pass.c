@@ -472,7 +472,7 @@ static void pass_extend_ahead(const struct pass *pass, struct zc_span *span)
 static int pass_span(struct pass *pass, struct zc_span *span)
 {
 	struct item *item = pass->item;
-	bool drops = sink_drops_behind(item);
+	uint64_t step = sink_behind_step(item);
 	int res = pass->begun ? 0 : pass_extend(pass, span);
 
 	pass->begun = true;
@@ -489,13 +489,13 @@ static int pass_span(struct pass *pass, struct zc_span *span)
 		if (pass->stop_bytes != ZC_SIZE_UNKNOWN) {
 			span->len_bytes = zc_min_u64(span->len_bytes, pass->stop_bytes - span->off_bytes);
 		}
-		if (drops) {
-			span->len_bytes = zc_min_u64(span->len_bytes, BEHIND_BYTES);
+		if (step > 0) {
+			span->len_bytes = zc_min_u64(span->len_bytes, step);
 		}
 		res = pass_data(pass, span);
 	}
-	if (res == 0 && drops) {
-		res = sink_drop_behind(item, &pass->behind, pass->at_bytes);
+	if (res == 0 && step > 0) {
+		res = sink_write_behind(item, &pass->behind, pass->at_bytes);
 	}
 	if (item->rescue != NULL && item->rescue->bad.count > 0) {
 		pass->stop_bytes = ZC_SIZE_UNKNOWN; /* what is behind a gap is not written down */

@@ -19,8 +19,10 @@
 #include "rescue.h"
 #include "resume.h"
 
-#define PIECE_BYTES  (16u << 20)
-#define HINT_INPLACE "--inplace would write into the existing file itself"
+#define PIECE_BYTES     (16u << 20)
+#define DROP_STEP_BYTES (8 * ZC_MIB)
+#define SYNC_STEP_BYTES (32 * ZC_MIB)
+#define HINT_INPLACE    "--inplace would write into the existing file itself"
 
 /* Of /proc and /sys: no file can be made there, but those that are written to take a value. */
 static bool sink_is_knob(const struct item *item, int code)
@@ -594,11 +596,18 @@ static void sink_say_unflushed(const struct item *item)
 	}
 }
 
-bool sink_drops_behind(const struct item *item)
+uint64_t sink_behind_step(const struct item *item)
 {
-	return item->cfg->cache == ZC_CACHE_DROP && (item->dst.shape.caps & ZC_CAP_REG) &&
-	       !item->dst.direct && item->journal == NULL && item->src.shape.size_bytes != ZC_SIZE_UNKNOWN &&
-	       item->src.shape.size_bytes >= 2 * BEHIND_BYTES;
+	uint64_t size = item->src.shape.size_bytes;
+
+	if (!(item->dst.shape.caps & ZC_CAP_REG) || item->dst.direct || item->journal != NULL ||
+	    size == ZC_SIZE_UNKNOWN) {
+		return 0;
+	}
+	if (item->cfg->cache == ZC_CACHE_DROP) {
+		return size >= 2 * DROP_STEP_BYTES ? DROP_STEP_BYTES : 0;
+	}
+	return size >= 2 * SYNC_STEP_BYTES && sink_wants_sync(item) ? SYNC_STEP_BYTES : 0;
 }
 
 /* Waits for what is on its way to the medium, and has it leave the cache on both sides. */
@@ -620,17 +629,17 @@ static int sink_drop_written(struct item *item, uint64_t from, uint64_t len)
 	return 0;
 }
 
-int sink_drop_behind(struct item *item, struct behind *behind, uint64_t at_bytes)
+int sink_write_behind(struct item *item, struct behind *behind, uint64_t at_bytes)
 {
 	uint64_t from = behind->started_bytes;
 	int res = 0;
 
-	if (at_bytes - from < BEHIND_BYTES) {
+	if (at_bytes - from < sink_behind_step(item)) {
 		return 0;
 	}
 	(void)sync_file_range(item->dst.shape.fd, (off_t)from, (off_t)(at_bytes - from),
 	                      SYNC_FILE_RANGE_WRITE);
-	if (from > behind->dropped_bytes) {
+	if (item->cfg->cache == ZC_CACHE_DROP && from > behind->dropped_bytes) {
 		res = sink_drop_written(item, behind->dropped_bytes, from - behind->dropped_bytes);
 		behind->dropped_bytes = from;
 	}

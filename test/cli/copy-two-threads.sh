@@ -141,6 +141,26 @@ else
 	skip 'no strace'
 fi
 
+there 'to be durable: the first part is on its way to the disk while the last is copied'
+"$HELPERS/mkfile" dense 100000000 1 src
+if have strace; then
+	for how in --durability=data '--durability=data --jobs=1' --durability=none; do
+		rm -f new
+		# shellcheck disable=SC2086
+		strace -qq -f -o "$T/trace" -e trace=pwrite64,copy_file_range,sync_file_range "$ZCOPY" $how src new || fail "$how: exit $?"
+		same src new
+		first=$(grep -n 'sync_file_range' "$T/trace" | head -n 1 | cut -d: -f1)
+		last=$(grep -nE 'pwrite64|copy_file_range.* = [1-9]' "$T/trace" | tail -n 1 | cut -d: -f1)
+		case $how in
+		*none) equal "$first" '' 'a sync that nobody asked for' ;;
+		*) [ "${first:-999999}" -lt "$last" ] || fail "$how: nothing is written out before the end" ;;
+		esac
+	done
+else
+	skip 'no strace'
+fi
+rm -f src new
+
 # fewer WANT ARG...: copies SRC DST (the last two) where there are no threads: was one wanted?
 fewer() {
 	want=$1
