@@ -22,22 +22,17 @@ static void bench_show(const struct zc_args *args, const struct zc_bench *bench)
 	fprintf(stderr, "\r%.*s\033[K", 78, where);
 }
 
+static int bench_compose(const void *what, FILE *stream)
+{
+	return zc_bench_write(what, stream);
+}
+
 static int bench_say(const struct zc_args *args, const struct zc_bench *bench, FILE *file)
 {
-	int res = 0;
-
 	if (!args->job.quiet) {
 		zc_bench_print(bench, file == stdout ? stderr : stdout);
 	}
-	if (file != NULL) {
-		res = output_begin_report(file);
-		res = output_end_report(file, res == 0 ? zc_bench_write(bench, file) : res);
-	}
-	if (res < 0) {
-		fprintf(stderr, "zcopy: %s: cannot write the report: %s\n", args->report_path,
-		        strerror(-res));
-	}
-	return res < 0 ? STATUS_FAILED : 0;
+	return file != NULL ? output_put_report(args, file, bench_compose, bench) : 0;
 }
 
 int bench_main(const struct zc_args *args)

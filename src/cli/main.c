@@ -173,23 +173,26 @@ static int main_die(int number)
 
 /* ---- the run */
 
+struct main_result {
+	const struct zc_report *report;
+	uint64_t total_ns;
+};
+
+static int main_compose(const void *what, FILE *stream)
+{
+	const struct main_result *result = what;
+
+	return zc_report_write(result->report, stream, result->total_ns);
+}
+
 static int main_report(const struct zc_args *args, struct zc_report *report, FILE *file, uint64_t started_ns)
 {
-	uint64_t total_ns = zc_now_ns() - started_ns;
-	int res = 0;
+	struct main_result result = { report, zc_now_ns() - started_ns };
 
 	if (args->stats && !args->job.quiet) {
-		zc_report_print(report, stderr, total_ns);
+		zc_report_print(report, stderr, result.total_ns);
 	}
-	if (file != NULL) {
-		res = output_write_report(report, file, total_ns);
-	}
-	if (res < 0) {
-		fprintf(stderr, "zcopy: %s: cannot write the report: %s\n", args->report_path,
-		        strerror(-res));
-		return STATUS_FAILED;
-	}
-	return 0;
+	return file != NULL ? output_put_report(args, file, main_compose, &result) : 0;
 }
 
 static int main_copy(struct zc_args *args, uint64_t started_ns)

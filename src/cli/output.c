@@ -6,13 +6,15 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define STATUS_FAILED  1
-#define STATUS_USAGE   2
-#define STATUS_REFUSED 9
+#define STATUS_FAILED   1
+#define STATUS_USAGE    2
+#define STATUS_NO_SPACE 5
+#define STATUS_REFUSED  9
 
 static bool output_same(const struct stat *a, const struct stat *b)
 {
@@ -152,27 +154,67 @@ void output_close_report(FILE *file)
 	}
 }
 
-int output_begin_report(FILE *file)
+/* By write(2) alone: a stream forgets why a byte of it could not be written. */
+static int output_put(int fd, const char *text, size_t len)
+{
+	while (len > 0) {
+		ssize_t got = write(fd, text, len);
+
+		if (got < 0 && errno == EINTR) {
+			continue;
+		}
+		if (got <= 0) {
+			return got < 0 ? -errno : -EIO;
+		}
+		text += got;
+		len -= (size_t)got;
+	}
+	return 0;
+}
+
+static int output_replace(FILE *file, const char *text, size_t len)
 {
 	struct stat st;
 
-	return file != stdout && fstat(fileno(file), &st) == 0 && S_ISREG(st.st_mode) &&
-	               ftruncate(fileno(file), 0) < 0
-	           ? -errno
-	           : 0;
+	if (file == stdout) {
+		return fflush(stdout) != 0 ? -errno : output_put(STDOUT_FILENO, text, len);
+	}
+	if (fstat(fileno(file), &st) == 0 && S_ISREG(st.st_mode) && ftruncate(fileno(file), 0) < 0) {
+		return -errno;
+	}
+	return output_put(fileno(file), text, len);
 }
 
-int output_end_report(FILE *file, int res)
+static int output_compose(char **ret_text, size_t *ret_len, int (*compose)(const void *what, FILE *stream),
+                          const void *what)
 {
-	return file != stdout && fclose(file) != 0 && res == 0 ? -errno : res;
+	FILE *stream = open_memstream(ret_text, ret_len);
+	int res = stream == NULL ? -ENOMEM : compose(what, stream);
+
+	if (stream != NULL && fclose(stream) != 0 && res == 0) {
+		res = -ENOMEM;
+	}
+	return res;
 }
 
-int output_write_report(const struct zc_report *report, FILE *file, uint64_t total_ns)
+int output_put_report(const struct zc_args *args, FILE *file, int (*compose)(const void *what, FILE *stream),
+                      const void *what)
 {
-	int res = output_begin_report(file);
+	char *text = NULL;
+	size_t len = 0;
+	int res = output_compose(&text, &len, compose, what);
 
 	if (res == 0) {
-		res = zc_report_write(report, file, total_ns);
+		res = output_replace(file, text, len);
 	}
-	return output_end_report(file, res);
+	if (file != stdout && fclose(file) != 0 && res == 0) {
+		res = -errno;
+	}
+	free(text);
+	if (res < 0) {
+		fprintf(stderr, "zcopy: %s: cannot write the report: %s\n", args->report_path,
+		        strerror(-res));
+		return res == -ENOSPC || res == -EDQUOT || res == -EFBIG ? STATUS_NO_SPACE : STATUS_FAILED;
+	}
+	return 0;
 }

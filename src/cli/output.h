@@ -15,10 +15,9 @@ bool output_stdout_is_an_end(const struct zc_job_cfg *cfg);
 FILE *output_open_report(const struct zc_args *args, int *ret_status);
 /* Of a run that came to nothing: as it was. NULL is fine. */
 void output_close_report(FILE *file);
-/* Before writing to it, and behind that, with what went wrong so far: closes it. 0 or -errno. */
-int output_begin_report(FILE *file);
-int output_end_report(FILE *file, int res);
-/* All of that. 0 or -errno. */
-int output_write_report(const struct zc_report *report, FILE *file, uint64_t total_ns);
+/* Writes what compose (0 or -errno) gives to its stream, whole, in place of what the file holds, and closes
+ * it. 0, or the exit status of what went wrong, which has been printed. */
+int output_put_report(const struct zc_args *args, FILE *file, int (*compose)(const void *what, FILE *stream),
+                      const void *what);
 
 #endif

@@ -92,6 +92,16 @@ else
 	skip 'cannot mount'
 fi
 
+begin 'no room for the report itself: the copy is there, and why the report is not'
+data 1000 1 a && mkdir d
+expect 5 zcopy --report=/dev/full a b
+says '/dev/full: cannot write the report: No space left on device'
+same a b
+set --
+for i in 1 2 3 4 5 6 7 8 9; do set -- "$@" "missing-$i-$(printf %0200d 0)" "also-missing-$i-$(printf %0200d 0)"; done
+expect 5 zcopy --report=/dev/full "$@" d # longer than a stream's buffer
+says 'cannot write the report: No space left on device'
+
 begin 'a mismatch'
 expect 4 zcopy --report=r gen:1,100000 gen:2
 checked r 'r["exit_code"] == 4'
