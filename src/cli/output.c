@@ -154,35 +154,22 @@ void output_close_report(FILE *file)
 	}
 }
 
-/* By write(2) alone: a stream forgets why a byte of it could not be written. */
-static int output_put(int fd, const char *text, size_t len)
+/* At once, or the stream forgets why a byte of it could not be written. */
+static int output_put(FILE *file, const char *text, size_t len)
 {
-	while (len > 0) {
-		ssize_t got = write(fd, text, len);
-
-		if (got < 0 && errno == EINTR) {
-			continue;
-		}
-		if (got <= 0) {
-			return got < 0 ? -errno : -EIO;
-		}
-		text += got;
-		len -= (size_t)got;
-	}
-	return 0;
+	errno = EIO;
+	return fwrite(text, 1, len, file) != len || fflush(file) != 0 ? -errno : 0;
 }
 
 static int output_replace(FILE *file, const char *text, size_t len)
 {
 	struct stat st;
 
-	if (file == stdout) {
-		return fflush(stdout) != 0 ? -errno : output_put(STDOUT_FILENO, text, len);
-	}
-	if (fstat(fileno(file), &st) == 0 && S_ISREG(st.st_mode) && ftruncate(fileno(file), 0) < 0) {
+	if (file != stdout && fstat(fileno(file), &st) == 0 && S_ISREG(st.st_mode) &&
+	    ftruncate(fileno(file), 0) < 0) {
 		return -errno;
 	}
-	return output_put(fileno(file), text, len);
+	return output_put(file, text, len);
 }
 
 static int output_compose(char **ret_text, size_t *ret_len, int (*compose)(const void *what, FILE *stream),
