@@ -104,6 +104,8 @@ int zc_end_set_direct(struct zc_end *end, bool on);
  * kernel does not say. Asks cachestat(2), else samples preadv2(RWF_NOWAIT); *ret_how names the one that
  * answered. */
 int zc_end_resident_percent(struct zc_end *end, uint64_t len_bytes, const char **ret_how);
+/* The same of one range, which is taken to be all data. Bytes. */
+int zc_end_range_percent(const struct zc_end *end, uint64_t off_bytes, uint64_t len_bytes);
 /* How long the data is between two holes, on average of a few places; len_bytes: there are no holes. */
 uint64_t zc_end_piece_bytes(const struct zc_end *end, uint64_t len_bytes);
 /* Has the kernel read what data there is from that byte on, up to ZC_AHEAD_PIECES pieces, without waiting for

@@ -259,6 +259,14 @@ uint64_t zc_end_piece_bytes(const struct zc_end *end, uint64_t len_bytes)
 	return sum / PLACES;
 }
 
+int zc_end_range_percent(const struct zc_end *end, uint64_t off_bytes, uint64_t len_bytes)
+{
+	uint64_t at = end->shape.base_bytes + off_bytes;
+	int percent = file_cachestat_percent(end->shape.fd, at, len_bytes, len_bytes);
+
+	return percent >= 0 ? percent : file_nowait_percent(end->shape.fd, at, len_bytes);
+}
+
 int zc_end_resident_percent(struct zc_end *end, uint64_t len_bytes, const char **ret_how)
 {
 	int percent;

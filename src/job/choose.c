@@ -31,6 +31,8 @@
 #define DEVICE_ZERO_BYTES (64 * ZC_KIB)
 /* "Not cached": at most this much of it is. */
 #define COLD_PERCENT_MAX 50
+/* Less is not worth asking where it is. */
+#define MIXED_PERCENT_MIN 3
 /* "Cached": at least this much of it is. Two threads that wait for one disk gain nothing. */
 #define WARM_PERCENT_MIN 90
 /* With holes closer than this one piece after the other would be waited for: not by O_DIRECT. */
@@ -439,6 +441,11 @@ static int choose_direct(struct chooser *ch, const char **ret_why)
 			*ret_why = "neither end is a file or block device";
 		}
 		return -EINVAL;
+	}
+	choice->mixed = choice->src_direct && ch->cfg->direct == ZC_WHEN_AUTO &&
+	                ch->cfg->cache == ZC_CACHE_AUTO && ch->resident_percent >= MIXED_PERCENT_MIN;
+	if (choice->mixed) {
+		choose_explain(ch, "direct: not where %s of the source are cached", "64 MiB");
 	}
 	choose_explain(ch, "direct: source %s, destination %s; requests aligned to %u and %u bytes",
 	               choice->src_direct ? "on" : "off", choice->dst_direct ? "on" : "off",

@@ -14,6 +14,7 @@ struct choice {
 	bool allocate;   /* room for the whole file before its first byte                       */
 	bool src_direct; /* to be switched on                                                   */
 	bool dst_direct;
+	bool mixed;            /* though parts of the source are cached: each is read as suits it     */
 	bool tuned;            /* size and number of requests, while they are on their way            */
 	bool ahead;            /* ask for the next pieces between holes while one is copied           */
 	bool keep_holes;       /* ask the source for holes                                            */

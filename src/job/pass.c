@@ -23,6 +23,9 @@
 /* A stream that is written by O_DIRECT gets room ahead of it, more each time. */
 #define AHEAD_BYTES_MIN (64 * ZC_MIB)
 #define AHEAD_BYTES_MAX ZC_GIB
+/* What of a file may be cached by itself, and how much of it has to be to be read from there. */
+#define RANGE_BYTES        (64 * ZC_MIB)
+#define RANGE_WARM_PERCENT 90
 
 /* What the lane turned out to be: engine and pages as this host granted them. */
 static void pass_explain_lane(const struct pass *pass)
@@ -253,18 +256,19 @@ static int pass_buffer(struct pass *pass, struct zc_leg *leg)
 	static const enum zc_route_kind buffer = ZC_ROUTE_BUFFER;
 	struct item *item = pass->item;
 	struct steer *steer = &item->lane->steer;
+	bool tuned = pass->choice.tuned && !pass->warm; /* the disk is what it learns about */
 	bool deepen = false;
 	int res = pass_open_lane(pass);
 
 	if (res < 0) {
 		return res;
 	}
-	if (pass->choice.tuned) {
+	if (tuned) {
 		steer_leg(steer, leg);
 	}
 	res = zc_lane_run(item->lane, leg, &buffer, 1, item->moved);
 	pass_explain_pipes(pass);
-	if (pass->choice.tuned) {
+	if (tuned) {
 		deepen = steer_leg_done(steer, leg, item->cfg->explain, item->report, &pass->choice.lane);
 	}
 	if (res < 0) {
@@ -334,6 +338,30 @@ static int pass_rescue(struct pass *pass, struct zc_leg *leg)
 	return res < 0 ? pass_fail(pass, &leg->err) : 0;
 }
 
+static bool pass_is_warm(const struct pass *pass, uint64_t from, uint64_t end)
+{
+	return zc_end_range_percent(&pass->item->src, from, end - from) >= RANGE_WARM_PERCENT;
+}
+
+static uint64_t pass_range_end(uint64_t from, uint64_t end)
+{
+	return zc_min_u64(end, zc_align_down(from, RANGE_BYTES) + RANGE_BYTES);
+}
+
+/* Cuts the span to what is as warm as its beginning, and has the source read as suits that. */
+static void pass_mix(struct pass *pass, struct zc_span *span)
+{
+	uint64_t end = span->off_bytes + span->len_bytes;
+	uint64_t at = pass_range_end(span->off_bytes, end);
+	bool warm = pass_is_warm(pass, span->off_bytes, at);
+
+	while (at < end && pass_is_warm(pass, at, pass_range_end(at, end)) == warm) {
+		at = pass_range_end(at, end);
+	}
+	span->len_bytes = at - span->off_bytes;
+	pass->warm = zc_end_set_direct(&pass->item->src, !warm) == 0 && warm;
+}
+
 static int pass_data(struct pass *pass, struct zc_span *span)
 {
 	struct item *item = pass->item;
@@ -361,6 +389,7 @@ static int pass_data(struct pass *pass, struct zc_span *span)
 	pass->hole_bytes += leg.hole_bytes;
 	pass->eof = leg.eof;
 	if (leg.undirected) {
+		pass->choice.mixed = false;
 		item->report->direct = false;
 	}
 	return res;
@@ -491,6 +520,9 @@ static int pass_span(struct pass *pass, struct zc_span *span)
 		}
 		if (step > 0) {
 			span->len_bytes = zc_min_u64(span->len_bytes, step);
+		}
+		if (pass->choice.mixed && span->len_bytes != ZC_SIZE_UNKNOWN) {
+			pass_mix(pass, span);
 		}
 		res = pass_data(pass, span);
 	}

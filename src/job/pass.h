@@ -16,6 +16,7 @@ struct pass {
 	uint64_t asked_bytes;    /* the kernel was asked for what is before         */
 	uint64_t ask_at_bytes;   /* and is asked for more from here on              */
 	uint64_t stop_bytes;     /* where resume_mark is to be called               */
+	bool warm;               /* what is copied now is read from the cache, for once */
 	bool begun;              /* a span of it was copied                         */
 	bool steered;            /* the lane's tuner knows of it                    */
 	uint64_t data_end_bytes; /* end of the last byte that was really read       */

@@ -136,6 +136,32 @@ else
 	skip 'on tmpfs, or cachestat denied'
 fi
 
+begin 'a part of the source in the page cache: read from there, the rest past it'
+if [ "$(stat -f -c %T .)" != tmpfs ] && ! denied cachestat && [ "${ZCOPY_ENGINE:-auto}" = auto ]; then
+	data 268435456 1 a
+	sync a
+	dd of=a oflag=nocache conv=notrunc,fdatasync count=0 2>/dev/null
+	head -c 67108864 a >/dev/null
+	expect 0 zcopy --explain --durability=none a b
+	if grep -q 'cache: 2[0-9] % of the source' "$T/err" && grep -q 'direct: source on' "$T/err"; then
+		says 'direct: not where 64 MiB of the source are cached'
+		expect 0 zcopy --explain --durability=none a c
+		says 'cache: 2[0-9] % of the source' # what was not in the cache was not put there, what was is
+		if have strace && strace -o /dev/null true 2>/dev/null && [ "$ZCOPY" = "${ZCOPY% *}" ]; then
+			# shellcheck disable=SC2086
+			strace -f -qq -o calls -e trace=fcntl $ZCOPY --durability=none a d || fail "exit $?"
+			equal "$(grep 'F_SETFL.* = 0' calls | head -n 4 | sed 's/.*DIRECT.*/on/; s/.*F_SETFL.*/off/' | tr '\n' ' ')" \
+				'on on off on ' 'O_DIRECT of both ends, not of the first part, of the rest'
+		fi
+	else
+		skip 'this system does not tell what is cached'
+	fi
+	for copy in b c d; do [ ! -e $copy ] || same a $copy; done
+	rm -f a b c d
+else
+	skip 'on tmpfs, or cachestat denied'
+fi
+
 begin 'CPUs'
 if [ "$(stat -f -c %T .)" = ext2/ext3 ] && ! denied cachestat && have taskset && [ "$(nproc)" -ge 2 ] &&
 	[ "${ZCOPY_ENGINE:-auto}" = auto ]; then
