@@ -25,7 +25,8 @@ struct lane {
 	bool ring_broke; /* once: the sync engine from then on, unless the ring was asked for */
 	bool alone;      /* no second thread: it cannot be had                                    */
 	/* Of a tree's lanes: a long file is about to be copied, so other threads may begin with what comes
-	 * after it. true: they keep the other CPUs busy. NULL: there are no others. */
+	 * after it. true: they keep the other CPUs busy, or no other is to be used. NULL: there are no
+	 * others. */
 	bool (*share)(void *arg);
 	void *share_arg;
 	struct steer steer;  /* of direct copies: what was learned from file to file            */

@@ -521,7 +521,7 @@ static int pass_span(struct pass *pass, struct zc_span *span)
 		if (step > 0) {
 			span->len_bytes = zc_min_u64(span->len_bytes, step);
 		}
-		if (pass->choice.mixed && span->len_bytes != ZC_SIZE_UNKNOWN) {
+		if (pass->choice.mixed && item->rescue == NULL && span->len_bytes != ZC_SIZE_UNKNOWN) {
 			pass_mix(pass, span);
 		}
 		res = pass_data(pass, span);

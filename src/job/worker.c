@@ -192,6 +192,9 @@ bool worker_share(void *arg)
 	struct list *list = worker->list;
 	bool others;
 
+	if (tree->cfg->jobs == 1) { /* one thread, as asked */
+		return true;
+	}
 	atomic_store(&tree->shares, true);
 	pthread_mutex_lock(&tree->lock);
 	if (tree->handed != NULL || tree->dirs != NULL || tree->readable != NULL) {

@@ -185,6 +185,7 @@ if have strace && mounted tmpfs "$T/fs" size=240m; then # from where nothing lea
 	fewer 1 "$T/fs/few" new
 	fewer 1 "$T/fs/t" "$T/fs/new"
 	fewer 0 --jobs=1 "$T/fs/t" "$T/fs/new"
+	fewer 0 --jobs=1 "$T/fs/few" new
 	mkdir "$T/fs/t/sub" && mv "$T/fs/t/b" "$T/fs/t/sub/b"
 	fewer 1 "$T/fs/t" new
 else
