@@ -18,6 +18,7 @@ lanes() {
 	want=$1
 	shift
 	rm -f new
+	cat src >/dev/null
 	expect 0 "$@" --report="$T/r" src new
 	same src new
 	"$PYTHON" -c '

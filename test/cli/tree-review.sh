@@ -112,10 +112,20 @@ if image ext4 "$PWD/m" 32; then
 	sync -f m
 	expect 0 zcopy -a m/src m/kept
 	equal "$(cached m/kept/*)" 5 'of five files in the cache'
-	expect 0 zcopy -a --cache=drop m/src m/new
-	equal "$(cached m/src/* m/new/*)" 0 'of a new tree and its source in the cache'
-	expect 0 zcopy -aT --cache=drop m/src m/kept # durable, since it replaces
-	equal "$(cached m/src/* m/kept/*)" 0 'of a replaced tree in the cache'
+	# the kernel may hold a page for a moment, in a list of another CPU's: one try in three will do
+	for _ in 1 2 3; do
+		rm -rf m/new
+		expect 0 zcopy -a --cache=drop m/src m/new
+		left=$(cached m/src/* m/new/*)
+		[ "$left" -gt 0 ] || break
+	done
+	equal "$left" 0 'of a new tree and its source in the cache'
+	for _ in 1 2 3; do
+		expect 0 zcopy -aT --cache=drop m/src m/kept # durable, since it replaces
+		left=$(cached m/src/* m/kept/*)
+		[ "$left" -gt 0 ] || break
+	done
+	equal "$left" 0 'of a replaced tree in the cache'
 	cmp m/src/large m/kept/large || fail 'differ'
 else
 	skip 'no loop devices'
