@@ -188,29 +188,63 @@ void tree_more_work(struct tree *tree)
 	}
 }
 
-void tree_push(struct tree *tree, struct names **pile, struct names *names)
+bool tree_has_work(const struct tree *tree)
+{
+	return tree->handed != NULL || tree->dir_lists > 0 || tree->readable != NULL;
+}
+
+void tree_push_files(struct tree *tree, struct names *names)
 {
 	pthread_mutex_lock(&tree->lock);
-	names->next = *pile;
-	*pile = names;
+	names->next = tree->handed;
+	tree->handed = names;
 	tree_more_work(tree);
 	pthread_mutex_unlock(&tree->lock);
 }
 
-/* The next name of the newest list of directories. */
+void tree_push_dirs(struct worker *worker, struct names *names)
+{
+	struct tree *tree = worker->tree;
+
+	pthread_mutex_lock(&tree->lock);
+	names->newer = NULL;
+	names->next = worker->newest;
+	*(names->next != NULL ? &names->next->newer : &worker->oldest) = names;
+	worker->newest = names;
+	tree->dir_lists++;
+	tree_more_work(tree);
+	pthread_mutex_unlock(&tree->lock);
+}
+
+static void tree_unlist(struct worker *worker, struct names *names)
+{
+	*(names->newer != NULL ? &names->newer->next : &worker->newest) = names->next;
+	*(names->next != NULL ? &names->next->newer : &worker->oldest) = names->newer;
+	worker->tree->dir_lists--;
+	free(names);
+}
+
+/* The next directory below where the thread has been last, whose parents it has open; else of somebody else's
+ * the one that is nearest to the root, and so likely to keep it busy for long. */
 static void tree_take_dir(struct tree *tree, struct worker *worker, struct task *task)
 {
-	struct names *names = tree->dirs;
-	const char *name = names->bytes + names->at + 1;
-	size_t len = strlen(name) + 1;
+	struct worker *owner = worker;
+	struct names *names = worker->newest;
+	const char *name;
+	size_t len;
 
+	for (unsigned i = 0; names == NULL && i < tree->lane_count; i++) {
+		owner = tree->workers[i];
+		names = owner->oldest;
+	}
+	name = names->bytes + names->at + 1;
+	len = strlen(name) + 1;
 	task->node = names->node;
 	task->enter = (uint8_t)names->bytes[names->at];
 	memcpy(worker->name, name, len);
 	names->at += (uint32_t)len + 1;
 	if (names->at == names->end) {
-		tree->dirs = names->next;
-		free(names);
+		tree_unlist(owner, names);
 	}
 }
 
@@ -226,7 +260,7 @@ static bool tree_take_now(struct tree *tree, struct worker *worker, struct task 
 	if (tree->handed != NULL) {
 		task->handed = tree->handed;
 		tree->handed = tree->handed->next;
-	} else if (tree->dirs != NULL) {
+	} else if (tree->dir_lists > 0) {
 		tree_take_dir(tree, worker, task);
 	} else if (tree->readable != NULL) {
 		task->node = tree->readable;
@@ -280,7 +314,7 @@ int tree_take(struct tree *tree, struct worker *worker, struct task *task)
 	pthread_mutex_lock(&tree->lock);
 	if (tree_take_now(tree, worker, task)) {
 		res = 1;
-		if (tree->handed != NULL || tree->dirs != NULL || tree->readable != NULL) {
+		if (tree_has_work(tree)) {
 			tree_more_work(tree); /* there is more than this thread can do at once */
 		}
 	} else if (!tree->done && tree_take_late(tree, worker, task)) {
@@ -352,7 +386,6 @@ void tree_no_memory(struct worker *worker)
 
 void tree_add_dir(struct worker *worker, struct node *node, const char *name, uint8_t type)
 {
-	struct tree *tree = worker->tree;
 	struct names *names = names_new(node, strlen(name) + 2);
 
 	if (names == NULL) {
@@ -361,7 +394,7 @@ void tree_add_dir(struct worker *worker, struct node *node, const char *name, ui
 	}
 	names_add(names, type, name);
 	atomic_fetch_add(&node->pending, 1);
-	tree_push(tree, &tree->dirs, names);
+	tree_push_dirs(worker, names);
 }
 
 void tree_add_later(struct worker *worker, struct node *node, const char *name)

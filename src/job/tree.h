@@ -20,8 +20,9 @@
 
 /* Names of one directory that wait: a d_type byte, then the name with its NUL, and so on. */
 struct names {
-	struct names *next;
-	struct node *node; /* counted in its pending */
+	struct names *next;  /* on a pile: the older one  */
+	struct names *newer; /* of a worker's directories */
+	struct node *node;   /* counted in its pending */
 	uint32_t at;
 	uint32_t end;
 	char bytes[];
@@ -40,10 +41,12 @@ struct worker {
 	struct zc_report report;
 	struct lane lane;
 	struct cursor cursor;
-	uint8_t *small;      /* SMALL_BYTES + 1: one more shows a file that grew                      */
-	uint8_t *batch;      /* WALK_BYTES                                                           */
-	struct group *group; /* files that are synced together; NULL: each by itself             */
-	struct list *list;   /* from which it copies, of the batch; NULL: none                     */
+	uint8_t *small;       /* SMALL_BYTES + 1: one more shows a file that grew                      */
+	uint8_t *batch;       /* WALK_BYTES                                                           */
+	struct group *group;  /* files that are synced together; NULL: each by itself             */
+	struct names *newest; /* directories it has met and not entered; under the tree's lock  */
+	struct names *oldest;
+	struct list *list; /* from which it copies, of the batch; NULL: none                     */
 	struct node *list_node;
 	bool waited;         /* in vain, since it last had a task                                */
 	bool patient;        /* has nothing better to do than to wait for a hard link's copy     */
@@ -97,7 +100,7 @@ struct tree {
 	pthread_mutex_t lock; /* of everything below                                               */
 	pthread_cond_t wake;
 	struct names *handed;
-	struct names *dirs;
+	unsigned dir_lists; /* on the workers' piles */
 	struct node *readable;
 	struct names *later; /* hard links to what is being copied, oldest first: when all else is done */
 	struct names **later_end; /* the next one goes here */
@@ -149,8 +152,12 @@ int tree_take(struct tree *tree, struct worker *worker, struct task *task);
 /* A list without names and room for so many bytes, each name with its type and NUL. NULL: no memory. */
 struct names *names_new(struct node *node, size_t cap_bytes);
 void names_add(struct names *names, uint8_t type, const char *name);
-/* Onto a pile of the tree's, which frees the list. The node's pending counts it already. */
-void tree_push(struct tree *tree, struct names **pile, struct names *names);
+/* The list is the tree's from now on: files, for whoever comes first, or directories, for this worker before
+ * any other. The node's pending counts it already. */
+void tree_push_files(struct tree *tree, struct names *names);
+void tree_push_dirs(struct worker *worker, struct names *names);
+/* Under the lock: something waits for a thread. */
+bool tree_has_work(const struct tree *tree);
 /* Under the lock: wakes or starts a thread, if one is to be had. */
 void tree_more_work(struct tree *tree);
 /* Says so. */

@@ -153,7 +153,7 @@ static size_t worker_hand_over(struct worker *worker, struct node *node, size_t 
 		return middle;
 	}
 	atomic_fetch_add(&node->pending, 1);
-	tree_push(tree, &tree->handed, names);
+	tree_push_files(tree, names);
 	*ret_handed = true;
 	return middle;
 }
@@ -197,7 +197,7 @@ bool worker_share(void *arg)
 	}
 	atomic_store(&tree->shares, true);
 	pthread_mutex_lock(&tree->lock);
-	if (tree->handed != NULL || tree->dirs != NULL || tree->readable != NULL) {
+	if (tree_has_work(tree)) {
 		tree_more_work(tree);
 	}
 	others = tree->lane_count > atomic_load(&tree->idle) + 1;
@@ -255,7 +255,7 @@ static void worker_pile_dirs(struct worker *worker, struct node *node, size_t en
 		at += entry->reclen;
 	}
 	atomic_fetch_add(&node->pending, count);
-	tree_push(tree, &tree->dirs, names);
+	tree_push_dirs(worker, names);
 }
 
 /* Fills the batch. *ret_end: there is nothing behind it. Bytes; what goes wrong is said. */

@@ -142,4 +142,14 @@ for dir in new new/empty new/links; do
 done
 behind 'mkdirat[(].*"new"' "fsync[(][0-9]*<.*/${PWD##*/}>"
 
+begin 'two threads in deep chains keep to one each'
+# what the other one went down is as deep again for this one, and its descriptors hold 32 levels
+deep=$(printf '%0240d' 0 | sed 's/0/d\//g')
+for chain in 1 2 3 4; do mkdir -p "src/$chain/$deep"; done
+find src -type d -exec sh -c 'for d; do echo 1 >"$d/f"; done' sh {} +
+strace -f -qq -o calls -e trace=openat "$ZCOPY" -a --jobs=2 src new || fail "exit $?"
+expect 0 diff -r src new
+opened=$(wc -l <calls)
+[ "$opened" -lt 9000 ] || fail "$opened names opened for 1930" # about 6,000; by turns 11,000 to 23,000
+
 done_testing
