@@ -226,7 +226,7 @@ static void tree_unlist(struct worker *worker, struct names *names)
 
 /* The next directory below where the thread has been last, whose parents it has open; else of somebody else's
  * the one that is nearest to the root, and so likely to keep it busy for long. */
-static void tree_take_dir(struct tree *tree, struct worker *worker, struct task *task)
+static bool tree_take_dir(struct tree *tree, struct worker *worker, struct task *task)
 {
 	struct worker *owner = worker;
 	struct names *names = worker->newest;
@@ -237,6 +237,9 @@ static void tree_take_dir(struct tree *tree, struct worker *worker, struct task 
 		owner = tree->workers[i];
 		names = owner->oldest;
 	}
+	if (names == NULL) {
+		return false;
+	}
 	name = names->bytes + names->at + 1;
 	len = strlen(name) + 1;
 	task->node = names->node;
@@ -246,6 +249,7 @@ static void tree_take_dir(struct tree *tree, struct worker *worker, struct task 
 	if (names->at == names->end) {
 		tree_unlist(owner, names);
 	}
+	return true;
 }
 
 /* Nobody works, and nobody waits but with files that want their names: they need not wait for more. */
@@ -260,15 +264,16 @@ static bool tree_take_now(struct tree *tree, struct worker *worker, struct task 
 	if (tree->handed != NULL) {
 		task->handed = tree->handed;
 		tree->handed = tree->handed->next;
-	} else if (tree->dir_lists > 0) {
-		tree_take_dir(tree, worker, task);
-	} else if (tree->readable != NULL) {
-		task->node = tree->readable;
-		tree->readable = task->node->next;
-	} else {
-		return false;
+		return true;
 	}
-	return true;
+	if (tree_take_dir(tree, worker, task)) {
+		return true;
+	}
+	task->node = tree->readable;
+	if (task->node != NULL) {
+		tree->readable = task->node->next;
+	}
+	return task->node != NULL;
 }
 
 /* The first thread comes back now and then, so that its caller can show what is new. */
